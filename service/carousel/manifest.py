@@ -1,0 +1,74 @@
+"""What stands in a version's assets.extra/: what the exporter says of the model, and what proves it."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from carousel.errors import ModelRejected
+
+FOLDER = "assets.extra"
+MANIFEST, PLAN, GOLDEN = "manifest.json", "plan.onnx", "golden.npz"
+
+
+class State(BaseModel):
+    """One of a model's states: its name in the signature `advance`, like lstm_h, and its width."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    units: int
+
+
+class Manifest(BaseModel):
+    """What the exporter says of a version.
+
+    Attributes:
+        fingerprint: Of the SavedModel that everything beside this manifest was derived from.
+        states: Every state of the model in the order in which they stand side by side in one row; empty for a model
+            that cannot ride in chunks.
+        plan: Whether a plan (the ONNX cell graph) stands beside this manifest.
+        no_plan_because: Why there is no plan; empty where there is one.
+        keras_version: The Keras that exported it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    fingerprint: str
+    states: tuple[State, ...]
+    plan: bool
+    no_plan_because: str = ""
+    keras_version: str
+
+    @property
+    def state_width(self) -> int:
+        """Floats of one row of state."""
+        return sum(state.units for state in self.states)
+
+
+def read_manifest(version: Path) -> Manifest | None:
+    """Read the manifest of the folder `version`; None where a foreign exporter left none.
+
+    Raises:
+        ModelRejected: There is a manifest, and it is damaged or of a later format.
+    """
+    path = version / FOLDER / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise ModelRejected(f"{path}: is not a manifest of format 1: {error}") from error
+
+
+def fingerprint(version: Path) -> str:
+    """Identify a SavedModel: SHA-256 over its graph and its variables, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in [version / "saved_model.pb", *sorted((version / "variables").glob("*"))]:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,39 @@
+"""Tensors as they cross the wire: numpy arrays and little-endian, row-major bytes."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOAT32 = np.dtype("<f4")
+
+Floats = NDArray[np.float32]
+"""A float32 array; what every engine takes and gives."""
+
+LARGEST = 2**31 - 1
+"""The most elements one tensor may have: a gRPC message holds no more bytes than that anyway."""
+
+
+def describe(shape: Iterable[int | None]) -> str:
+    """Write a shape as people do: [timesteps, 64] with ? where a dimension may vary."""
+    return "[" + ", ".join("?" if d is None or d < 0 else str(d) for d in shape) + "]"
+
+
+def elements(shape: Sequence[int]) -> int:
+    """Count the elements of a shape whose dimensions are all known and not negative."""
+    return math.prod(shape)
+
+
+def to_bytes(array: Floats) -> bytes:
+    """Write a float32 array as little-endian, row-major bytes."""
+    return np.ascontiguousarray(array, FLOAT32).tobytes()
+
+
+def from_bytes(content: bytes, shape: Sequence[int]) -> Floats:
+    """View little-endian bytes as a read-only float32 array; no copy is made.
+
+    Raises:
+        ValueError: `content` has not the bytes that `shape` needs.
+    """
+    return np.frombuffer(content, FLOAT32).reshape(shape)
