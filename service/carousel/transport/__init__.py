@@ -1,0 +1,14 @@
+"""gRPC over grpcio's C core: one thread polls a completion queue, and everything else is a callback.
+
+The layer under `grpc.server` and `grpc.aio` has no threads, futures or locks of its own, so a call costs a fraction of
+theirs. It is not public API either: no other room imports it, `versions` names the range it was tested on, and the
+contract tests hold every call used to account. Messages are bytes; this room knows no protos and no models.
+"""
+
+from carousel.transport.call import Call
+from carousel.transport.credentials import server_credentials
+from carousel.transport.server import Server, Streaming, Unary
+from carousel.transport.status import Code, Status
+from carousel.transport.versions import untested
+
+__all__ = ["Call", "Code", "Server", "Status", "Streaming", "Unary", "server_credentials", "untested"]

@@ -1,0 +1,247 @@
+"""One call, from its headers to its status."""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from grpc._cython import cygrpc
+
+from carousel.transport.status import Code, Status
+
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+logger = logging.getLogger("carousel.transport")
+
+_FOREVER = 1e12  # the C core says "no deadline" as a time some hundred billion years from 1970
+
+
+class Owner(Protocol):
+    """Who counts the calls."""
+
+    open_calls: int
+
+
+def _ignore(_event: Any) -> None:
+    """Take an event that says nothing new."""
+
+
+class Call:
+    """One call. A unary one is answered by `reply` or `fail`; a stream by `receive`, `send` and then `finish` or `fail`.
+
+    Everything happens on the thread that polls, and nothing blocks. Once a call is `done`, because it was answered or
+    because the client went away, every further answer is dropped without a word: who answers need not ask first. What a
+    service function or a callback raises fails the call with INTERNAL and goes to the log.
+    """
+
+    __slots__ = (
+        "_call",
+        "_ending",
+        "_opened",
+        "_owner",
+        "_queue",
+        "_sending",
+        "_then",
+        "_watched",
+        "deadline",
+        "done",
+        "metadata",
+        "method",
+        "on_cancel",
+        "on_sent",
+        "unsent",
+    )
+
+    def __init__(self, owner: Owner, call: Any, method: str, metadata: Metadata, deadline: float) -> None:
+        self._owner = owner
+        self._call = call
+        self._ending: Any = None  # the status operation that waits for queued messages
+        self._opened = False  # initial metadata was sent
+        self._queue: deque[bytes] | None = None
+        self._sending = 0  # bytes in the core, with the frame's five, so that an empty message counts
+        self._then: Callable[..., None] | None = None
+        self._watched = False
+        owner.open_calls += 1
+        self.method = method
+        self.metadata = metadata
+        self.deadline = math.inf if deadline > _FOREVER else time.monotonic() + deadline - time.time()
+        """When the client stops waiting, in seconds of `time.monotonic()`; math.inf when it set no deadline."""
+        self.done = False
+        """Answered, or gone."""
+        self.on_cancel: Callable[[], None] | None = None
+        """Called once if the client cancels, vanishes or runs into its deadline before the call is answered."""
+        self.on_sent: Callable[[], None] | None = None
+        """Called each time a message of a stream has left, until the call is done."""
+        self.unsent = 0
+        """Bytes given to `send` that have not left: what a slow reader costs in memory."""
+
+    @property
+    def peer(self) -> str:
+        """The client's address, as `ipv4:127.0.0.1:49152`."""
+        return str(self._call.peer().decode())
+
+    @property
+    def identities(self) -> dict[str, tuple[bytes, ...]]:
+        """What TLS says of the peer, as `x509_common_name` or `peer_spiffe_id`; little of use without client certificates."""
+        return {name: tuple(values) for name, values in cygrpc.auth_context(self._call).items()}
+
+    def reply(self, message: bytes) -> None:
+        """Answer with one message and status OK."""
+        if self._opened:
+            self.send(message)
+            self.finish()
+        elif not self.done:
+            self._answer(
+                cygrpc.SendMessageOperation(message, 0), cygrpc.SendStatusFromServerOperation(None, Code.OK, b"", 0)
+            )
+
+    def fail(self, status: Status, metadata: Metadata = ()) -> None:
+        """Answer with a status and trailing metadata, after the messages already given to `send`."""
+        if self.done:
+            return
+        if status.details:
+            metadata = (*metadata, ("grpc-status-details-bin", status.details))
+        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message, 0))
+
+    def finish(self) -> None:
+        """End a stream with status OK, after the messages already given to `send`."""
+        if not self.done:
+            self._end(cygrpc.SendStatusFromServerOperation(None, Code.OK, b"", 0))
+
+    def receive(self, then: Callable[[bytes | None], None]) -> None:
+        """Give the stream's next message to `then`; None at the client's half-close. One at a time.
+
+        Not asking again is flow control: the client's window fills and its sends wait. None may also come when the client
+        vanished, before `on_cancel` is called.
+        """
+        if self.done:
+            return
+        if self._then is not None:
+            raise RuntimeError(
+                f"{self.method}: receive was called while an earlier receive still waits for its message"
+            )
+        self._then = then
+        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._received)
+
+    def send(self, message: bytes) -> None:
+        """Send one message of a stream, after those before it."""
+        if self.done:
+            return
+        self.unsent += len(message)
+        if not self._sending:
+            self._transmit(message)
+        elif self._queue is None:
+            self._queue = deque((message,))
+        else:
+            self._queue.append(message)
+
+    def serve(self, function: Callable[["Call", bytes], None]) -> None:
+        """Call a unary `function` once the request message is there. For `Server`."""
+        self._then = function
+        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._requested)
+
+    def stream(self, function: Callable[["Call"], None]) -> None:
+        """Call a streaming `function` now. For `Server`."""
+        self.watch()
+        self._run(function, self)
+
+    def watch(self) -> None:
+        """Ask the core to say when the call is over, which is how a cancellation is seen. For `Server`."""
+        if not self._watched:
+            self._watched = True
+            self._call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self._closed)
+
+    def _requested(self, event: Any) -> None:
+        function, self._then = self._then, None
+        message = event.batch_operations[0].message()
+        if message is None:  # too large a message gets here as well, but then the core has already answered
+            self.fail(Status(Code.INVALID_ARGUMENT, f"{self.method} takes one request message, and none came."))
+        elif function is not None:
+            self._run(function, self, message)
+
+    def _received(self, event: Any) -> None:
+        message = event.batch_operations[0].message()
+        if message is None:
+            # The core hands out None for a vanished client too, just ahead of the close. Going once more through the
+            # queue lets the close overtake.
+            self._call.start_server_batch((), self._half_closed)
+            return
+        then, self._then = self._then, None
+        if then is not None and not self.done:
+            self._run(then, message)
+
+    def _half_closed(self, _event: Any) -> None:
+        then, self._then = self._then, None
+        if then is not None and not self.done:
+            self._run(then, None)
+
+    def _transmit(self, message: bytes) -> None:
+        """Hand one message to the core, with the status when it is the last."""
+        self._sending = len(message) + 5
+        operations = [cygrpc.SendMessageOperation(message, 0)]
+        if not self._opened:
+            self._opened = True
+            operations.insert(0, cygrpc.SendInitialMetadataOperation(None, 0))
+        if self._ending is not None and not self._queue:
+            operations.append(self._ending)
+            self._ending = None
+        self._call.start_server_batch(operations, self._sent)
+
+    def _sent(self, event: Any) -> None:
+        self.unsent -= self._sending - 5
+        self._sending = 0
+        if not event.success:
+            self._gone()
+        elif self._queue:
+            self._transmit(self._queue.popleft())
+        elif self._ending is not None:
+            self._answer(self._ending)
+            self._ending = None
+        if self.on_sent is not None and not self.done:
+            self._run(self.on_sent)
+
+    def _end(self, ending: Any) -> None:
+        self._release()
+        if self._sending:
+            self._ending = ending
+        else:
+            self._answer(ending)
+
+    def _answer(self, *operations: Any) -> None:
+        """Give the core its last batch for this call."""
+        self._release()
+        if not self._opened:
+            self._opened = True
+            operations = (cygrpc.SendInitialMetadataOperation(None, 0), *operations)
+        if self._watched:
+            self._call.start_server_batch(operations, _ignore)
+        else:
+            self._watched = True
+            self._call.start_server_batch((*operations, cygrpc.ReceiveCloseOnServerOperation(0)), self._closed)
+
+    def _closed(self, _event: Any) -> None:
+        self._owner.open_calls -= 1
+        self._gone()
+
+    def _gone(self) -> None:
+        """Nothing reaches the client any more."""
+        self._queue = self._ending = None
+        if not self.done:
+            on_cancel = self.on_cancel
+            self._release()
+            if on_cancel is not None:
+                self._run(on_cancel)
+
+    def _release(self) -> None:
+        """Be done, and let go of the service's callbacks, which hold the call in their turn."""
+        self.done = True
+        self.on_cancel = self.on_sent = self._then = None
+
+    def _run(self, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception:
+            logger.exception("%s failed", self.method)
+            self.fail(Status(Code.INTERNAL, f"{self.method} failed inside the server; its log says why."))

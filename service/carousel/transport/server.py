@@ -1,0 +1,238 @@
+"""A gRPC server that is polled."""
+
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal, TypeAlias
+
+import grpc
+from grpc._cython import cygrpc
+
+from carousel.transport.call import Call
+from carousel.transport.status import Code, Status
+
+Compression: TypeAlias = Literal["identity", "deflate", "gzip"]
+
+_EVENT = cygrpc.CompletionType.operation_complete
+_COMPRESSIONS = {
+    "identity": cygrpc.CompressionAlgorithm.none,
+    "deflate": cygrpc.CompressionAlgorithm.deflate,
+    "gzip": cygrpc.CompressionAlgorithm.gzip,
+}
+_SLICE = 0.2  # seconds that a poll waits at most while there is no call yet to wake it through
+
+
+class _Stage(IntEnum):
+    NEW = 0
+    SERVING = 1
+    STOPPING = 2
+    STOPPED = 3
+    CLOSED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """A method whose `function` is called with the call and its one request message."""
+
+    function: Callable[[Call, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """A method whose `function` is called as soon as the call is there, and then uses `Call.receive`."""
+
+    function: Callable[[Call], None]
+
+
+class Server:
+    """Serves `methods`, by full name as `/package.Service/Method`, on the thread that calls `poll`.
+
+    Sizes are in bytes and times in seconds; None leaves a matter to the C core. `max_pending_calls` bounds what waits to
+    be accepted while the loop is busy; past it the core refuses with RESOURCE_EXHAUSTED. Connections end in good order
+    when they are older than `max_connection_age` (their calls have `max_connection_age_grace` to finish) or idle for
+    `max_connection_idle`. A client that does not answer a ping sent every `keepalive_time` within `keepalive_timeout` is
+    gone; clients may ping as often as every `min_ping_interval`. With `reuse_port` several processes share a port.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Unary | Streaming],
+        *,
+        max_receive_bytes: int = 64 << 20,
+        max_concurrent_streams: int | None = None,
+        max_pending_calls: int = 10_000,
+        max_connection_age: float | None = None,
+        max_connection_age_grace: float | None = None,
+        max_connection_idle: float | None = None,
+        keepalive_time: float | None = None,
+        keepalive_timeout: float | None = None,
+        min_ping_interval: float | None = None,
+        compression: Compression = "identity",
+        reuse_port: bool = False,
+    ) -> None:
+        self.open_calls = 0
+        """Calls accepted and not yet over."""
+        arguments: dict[str, int | None] = {
+            "grpc.max_receive_message_length": max_receive_bytes,
+            "grpc.max_send_message_length": -1,
+            "grpc.max_concurrent_streams": max_concurrent_streams,
+            "grpc.server.max_pending_requests": max_pending_calls,
+            "grpc.server.max_pending_requests_hard_limit": max_pending_calls,
+            "grpc.max_connection_age_ms": _milliseconds(max_connection_age),
+            "grpc.max_connection_age_grace_ms": _milliseconds(max_connection_age_grace),
+            "grpc.max_connection_idle_ms": _milliseconds(max_connection_idle),
+            "grpc.keepalive_time_ms": _milliseconds(keepalive_time),
+            "grpc.keepalive_timeout_ms": _milliseconds(keepalive_timeout),
+            "grpc.http2.min_ping_interval_without_data_ms": _milliseconds(min_ping_interval),
+            "grpc.default_compression_algorithm": int(_COMPRESSIONS[compression]),
+            "grpc.so_reuseport": int(reuse_port),
+        }
+        self._methods = {name.encode(): (name, method) for name, method in methods.items()}
+        self._unwatched: list[Call] = []
+        self._waking = threading.Lock()
+        self._waker: Any = None
+        self._wake_is_due = False
+        self._stage = _Stage.NEW
+        self._queue = cygrpc.CompletionQueue()
+        self._server = cygrpc.Server(
+            tuple((key, value) for key, value in arguments.items() if value is not None), False
+        )
+        self._server.register_completion_queue(self._queue)
+
+    def listen(self, host: str, port: int, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Bind `host`, a name or an IPv4 or IPv6 address, and `port`, 0 for a free one; return the port. Before `start`.
+
+        Raises OSError saying why the address cannot be bound.
+        """
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        secure = () if credentials is None else (credentials._credentials,)  # noqa: SLF001 - the public class is a box
+        bound = int(self._server.add_http2_port(address.encode(), *secure))
+        if not bound:
+            raise OSError(f"cannot listen on {address}: {_why_not(host, port)}")
+        return bound
+
+    def start(self) -> None:
+        """Begin to accept calls."""
+        self._server.start()
+        self._stage = _Stage.SERVING
+        self._server.request_call(self._queue, self._queue, self._accept)
+
+    def poll(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds, 0 for not at all, for one event and handle it; False when none came.
+
+        While no call has come yet it waits 0.2 s at most, since `wake` needs a call.
+        """
+        if timeout <= 0:
+            deadline: float | None = 0
+        elif self._waker is None:
+            deadline = time.time() + min(timeout, _SLICE)
+        else:
+            deadline = None if timeout == math.inf else time.time() + timeout
+        event = self._queue.poll(deadline=deadline)
+        if event.completion_type != _EVENT:
+            return False
+        event.tag(event)
+        return True
+
+    def wake(self) -> None:
+        """Make `poll` return soon. From any thread, at any time."""
+        with self._waking:
+            waker = self._waker
+            if waker is not None and not self._wake_is_due:
+                self._wake_is_due = True
+                waker.start_server_batch((), self._woken)
+
+    def settle(self) -> None:
+        """Begin to watch the unary calls still open for cancellation. Once a turn of the loop, after the work.
+
+        Watching costs a call one more event, so that calls answered within their first turn go without.
+        """
+        for call in self._unwatched:
+            call.watch()
+        self._unwatched.clear()
+
+    @property
+    def stopped(self) -> bool:
+        """After `stop_accepting`: every call is over and every connection is closed."""
+        return self._stage >= _Stage.STOPPED
+
+    def stop_accepting(self) -> None:
+        """Close the ports and send every client away. Calls already open go on: poll until `stopped`."""
+        if self._stage is _Stage.SERVING:
+            self._stage = _Stage.STOPPING
+            self._server.shutdown(self._queue, self._shut_down)
+
+    def cancel_all(self) -> None:
+        """End the open calls now, after `stop_accepting`; their clients see UNAVAILABLE."""
+        self.stop_accepting()
+        if self._stage is _Stage.STOPPING:
+            self._server.cancel_all_calls()
+
+    def close(self) -> None:
+        """End what is open and give everything back; the server cannot be started again.
+
+        On the polling thread: callbacks run here, so every open call sees its `on_cancel`.
+        """
+        if self._stage is _Stage.CLOSED:
+            return
+        self.cancel_all()
+        while self._stage is _Stage.STOPPING or self.open_calls:
+            self.settle()
+            self.poll(_SLICE)
+        with self._waking:
+            self._waker = None
+        self._stage = _Stage.CLOSED
+        self._server.destroy()
+        self._queue.shutdown()
+        while (event := self._queue.poll()).completion_type == _EVENT:
+            event.tag(event)
+
+    def _accept(self, event: Any) -> None:
+        if not event.success:  # the server is being shut down
+            return
+        if self._stage is _Stage.SERVING:
+            self._server.request_call(self._queue, self._queue, self._accept)
+        core, details = event.call, event.call_details
+        self._waker = core  # any call will do, even one that is over
+        known = self._methods.get(details.method)
+        if known is None:
+            name = details.method.decode(errors="replace")
+            call = Call(self, core, name, event.invocation_metadata, details.deadline)
+            call.fail(Status(Code.UNIMPLEMENTED, f"This server has no method {name}."))
+            return
+        name, method = known
+        call = Call(self, core, name, event.invocation_metadata, details.deadline)
+        if isinstance(method, Unary):
+            self._unwatched.append(call)
+            call.serve(method.function)
+        else:
+            call.stream(method.function)
+
+    def _woken(self, _event: Any) -> None:
+        with self._waking:
+            self._wake_is_due = False
+
+    def _shut_down(self, _event: Any) -> None:
+        self._stage = _Stage.STOPPED
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _why_not(host: str, port: int) -> str:
+    """Why the address cannot be bound. The C core tells its own log only, so try again in the open."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.bind(address)
+                trial.listen()
+    except OSError as error:
+        return error.strerror or str(error)
+    return "the C core refused it; its own log names the reason"
