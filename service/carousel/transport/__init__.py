@@ -8,7 +8,18 @@ contract tests hold every call used to account. Messages are bytes; this room kn
 from carousel.transport.call import Call
 from carousel.transport.credentials import server_credentials
 from carousel.transport.server import Server, Streaming, Unary
-from carousel.transport.status import Code, Status
+from carousel.transport.status import MOST_DETAILS, MOST_MESSAGE, Code, Status
 from carousel.transport.versions import untested
 
-__all__ = ["Call", "Code", "Server", "Status", "Streaming", "Unary", "server_credentials", "untested"]
+__all__ = [
+    "MOST_DETAILS",
+    "MOST_MESSAGE",
+    "Call",
+    "Code",
+    "Server",
+    "Status",
+    "Streaming",
+    "Unary",
+    "server_credentials",
+    "untested",
+]

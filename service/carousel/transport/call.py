@@ -5,13 +5,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from grpc._cython import cygrpc
 
-from carousel.transport.status import Code, Status
-
-Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+from carousel.transport.metadata import Metadata, check
+from carousel.transport.status import MOST_DETAILS, MOST_MESSAGE, Code, Status
 
 logger = logging.getLogger("carousel.transport")
 
@@ -29,7 +28,7 @@ def _ignore(_event: Any) -> None:
 
 
 class Call:
-    """One call. A unary one is answered by `reply` or `fail`; a stream by `receive`, `send` and then `finish` or `fail`.
+    """One call: `reply` or `fail` answers a unary one; a stream goes by `receive`, `send` and then `finish` or `fail`.
 
     Everything happens on the thread that polls, and nothing blocks. Once a call is `done`, because it was answered or
     because the client went away, every further answer is dropped without a word: who answers need not ask first. What a
@@ -39,10 +38,10 @@ class Call:
     __slots__ = (
         "_call",
         "_ending",
+        "_leaving",
         "_opened",
         "_owner",
         "_queue",
-        "_sending",
         "_then",
         "_watched",
         "deadline",
@@ -59,8 +58,8 @@ class Call:
         self._call = call
         self._ending: Any = None  # the status operation that waits for queued messages
         self._opened = False  # initial metadata was sent
-        self._queue: deque[bytes] | None = None
-        self._sending = 0  # bytes in the core, with the frame's five, so that an empty message counts
+        self._leaving: bytes | None = None  # the message in the core
+        self._queue: deque[bytes] | None = None  # and those behind it
         self._then: Callable[..., None] | None = None
         self._watched = False
         owner.open_calls += 1
@@ -84,7 +83,7 @@ class Call:
 
     @property
     def identities(self) -> dict[str, tuple[bytes, ...]]:
-        """What TLS says of the peer, as `x509_common_name` or `peer_spiffe_id`; little of use without client certificates."""
+        """What TLS says of the peer, as `x509_common_name` or `peer_spiffe_id`; names only with mutual TLS."""
         return {name: tuple(values) for name, values in cygrpc.auth_context(self._call).items()}
 
     def reply(self, message: bytes) -> None:
@@ -98,12 +97,16 @@ class Call:
             )
 
     def fail(self, status: Status, metadata: Metadata = ()) -> None:
-        """Answer with a status and trailing metadata, after the messages already given to `send`."""
+        """Answer with a status and trailing metadata, after the messages already given to `send`.
+
+        Raises ValueError naming metadata that cannot go over the wire.
+        """
         if self.done:
             return
-        if status.details:
+        check(metadata)
+        if 0 < len(status.details) <= MOST_DETAILS:
             metadata = (*metadata, ("grpc-status-details-bin", status.details))
-        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message, 0))
+        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message[:MOST_MESSAGE], 0))
 
     def finish(self) -> None:
         """End a stream with status OK, after the messages already given to `send`."""
@@ -113,15 +116,13 @@ class Call:
     def receive(self, then: Callable[[bytes | None], None]) -> None:
         """Give the stream's next message to `then`; None at the client's half-close. One at a time.
 
-        Not asking again is flow control: the client's window fills and its sends wait. None may also come when the client
-        vanished, before `on_cancel` is called.
+        Not asking again is flow control: the client's window fills and its sends wait. That the client is gone is what
+        `on_cancel` tells, though None may come first.
         """
         if self.done:
             return
         if self._then is not None:
-            raise RuntimeError(
-                f"{self.method}: receive was called while an earlier receive still waits for its message"
-            )
+            raise RuntimeError(f"{self.method}: receive was called while an earlier one waits for its message")
         self._then = then
         self._call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._received)
 
@@ -130,7 +131,7 @@ class Call:
         if self.done:
             return
         self.unsent += len(message)
-        if not self._sending:
+        if self._leaving is None:
             self._transmit(message)
         elif self._queue is None:
             self._queue = deque((message,))
@@ -162,24 +163,26 @@ class Call:
             self._run(function, self, message)
 
     def _received(self, event: Any) -> None:
+        if self.done or not event.success:  # a message that was refused, too large say: the close follows
+            return
         message = event.batch_operations[0].message()
         if message is None:
-            # The core hands out None for a vanished client too, just ahead of the close. Going once more through the
+            # The core hands out None for a client that is gone, too, just ahead of the close: once more through the
             # queue lets the close overtake.
             self._call.start_server_batch((), self._half_closed)
-            return
-        then, self._then = self._then, None
-        if then is not None and not self.done:
-            self._run(then, message)
+        else:
+            then, self._then = self._then, None
+            if then is not None:
+                self._run(then, message)
 
     def _half_closed(self, _event: Any) -> None:
         then, self._then = self._then, None
-        if then is not None and not self.done:
+        if then is not None:
             self._run(then, None)
 
     def _transmit(self, message: bytes) -> None:
         """Hand one message to the core, with the status when it is the last."""
-        self._sending = len(message) + 5
+        self._leaving = message
         operations = [cygrpc.SendMessageOperation(message, 0)]
         if not self._opened:
             self._opened = True
@@ -190,8 +193,9 @@ class Call:
         self._call.start_server_batch(operations, self._sent)
 
     def _sent(self, event: Any) -> None:
-        self.unsent -= self._sending - 5
-        self._sending = 0
+        if self._leaving is not None:
+            self.unsent -= len(self._leaving)
+            self._leaving = None
         if not event.success:
             self._gone()
         elif self._queue:
@@ -204,7 +208,7 @@ class Call:
 
     def _end(self, ending: Any) -> None:
         self._release()
-        if self._sending:
+        if self._leaving is not None:
             self._ending = ending
         else:
             self._answer(ending)
@@ -228,6 +232,7 @@ class Call:
     def _gone(self) -> None:
         """Nothing reaches the client any more."""
         self._queue = self._ending = None
+        self.unsent = 0 if self._leaving is None else len(self._leaving)
         if not self.done:
             on_cancel = self.on_cancel
             self._release()

@@ -1,7 +1,6 @@
 """TLS credentials from files, read again when the files change."""
 
 import logging
-import os
 from pathlib import Path
 
 import grpc
@@ -12,8 +11,8 @@ logger = logging.getLogger("carousel.transport")
 class _Files:
     """Certificate, key and client authorities on disk, and what they looked like when last read.
 
-    Called by the C core at each handshake, on its own threads. A rotation writes the files one after the other, so a
-    pair that does not fit is to be expected: the core keeps the old one then, and the next write brings the next reading.
+    The C core asks at each handshake, on its own threads. A rotation writes the files one after the other, so a pair
+    that does not fit is to be expected: the core keeps the old one then, and the next write brings the next reading.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
@@ -21,12 +20,12 @@ class _Files:
         self._seen = self._stamps()
 
     def read(self) -> grpc.ServerCertificateConfiguration:
-        """What the files hold now. Raises OSError naming the file that cannot be read."""
+        """Read the files. Raises OSError naming the file that cannot be read."""
         certificate, key, *client_ca = (path.read_bytes() for path in self._paths)
         return grpc.ssl_server_certificate_configuration([(key, certificate)], *client_ca)
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """What the files hold now, or None when nothing changed since the last reading."""
+        """Read the files if they changed since the last reading, else None."""
         try:
             stamps = self._stamps()
             if stamps == self._seen:
@@ -40,7 +39,7 @@ class _Files:
         return configuration
 
     def _stamps(self) -> tuple[tuple[int, int, int], ...]:
-        found = (os.stat(path) for path in self._paths)
+        found = (path.stat() for path in self._paths)
         return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in found)
 
 

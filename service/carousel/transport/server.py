@@ -51,11 +51,11 @@ class Streaming:
 class Server:
     """Serves `methods`, by full name as `/package.Service/Method`, on the thread that calls `poll`.
 
-    Sizes are in bytes and times in seconds; None leaves a matter to the C core. `max_pending_calls` bounds what waits to
-    be accepted while the loop is busy; past it the core refuses with RESOURCE_EXHAUSTED. Connections end in good order
-    when they are older than `max_connection_age` (their calls have `max_connection_age_grace` to finish) or idle for
-    `max_connection_idle`. A client that does not answer a ping sent every `keepalive_time` within `keepalive_timeout` is
-    gone; clients may ping as often as every `min_ping_interval`. With `reuse_port` several processes share a port.
+    Sizes are in bytes and times in seconds; None leaves a matter to the C core. `max_pending_calls` bounds what waits
+    to be accepted while the loop is busy; past it the core refuses with RESOURCE_EXHAUSTED. Connections end in good
+    order when they are older than `max_connection_age` (their calls have `max_connection_age_grace` to finish) or idle
+    for `max_connection_idle`. A client that does not answer the ping sent every `keepalive_time` within
+    `keepalive_timeout` is gone; clients may ping every `min_ping_interval`. With `reuse_port` processes share a port.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Server:
         self._server.register_completion_queue(self._queue)
 
     def listen(self, host: str, port: int, credentials: grpc.ServerCredentials | None = None) -> int:
-        """Bind `host`, a name or an IPv4 or IPv6 address, and `port`, 0 for a free one; return the port. Before `start`.
+        """Bind `host`, a name or an address, and `port`, 0 for a free one; return the port. Before `start`.
 
         Raises OSError saying why the address cannot be bound.
         """

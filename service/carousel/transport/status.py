@@ -4,6 +4,11 @@ from enum import IntEnum
 from typing import NamedTuple
 
 
+MOST_MESSAGE = 1500  # characters
+MOST_DETAILS = 5000  # bytes
+"""What `Call.fail` sends at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""
+
+
 class Code(IntEnum):
     """gRPC's status codes, as they go over the wire."""
 
@@ -27,7 +32,10 @@ class Code(IntEnum):
 
 
 class Status(NamedTuple):
-    """A gRPC status. `details` is a serialized google.rpc.Status, sent as the trailer `grpc-status-details-bin`."""
+    """A gRPC status. `details` is a serialized google.rpc.Status, sent as the trailer `grpc-status-details-bin`.
+
+    A message longer than `MOST_MESSAGE` is cut; details longer than `MOST_DETAILS` stay behind.
+    """
 
     code: int
     message: str = ""

@@ -1,0 +1,21 @@
+"""What may go over the wire beside the messages."""
+
+import re
+from typing import TypeAlias
+
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+_KEY = re.compile("[0-9a-z_.-]+")
+_TEXT = re.compile("[ -~]*")
+
+
+def check(metadata: Metadata) -> None:
+    """Raise ValueError naming an entry that the C core would refuse; it refuses the whole batch, and without a word."""
+    for key, value in metadata:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"metadata key {key!r}: expected lower-case letters, digits, '_', '-' and '.'")
+        if key.endswith("-bin"):
+            if not isinstance(value, bytes):
+                raise ValueError(f"metadata {key}: expected bytes, since the key ends in -bin; got {value!r}")
+        elif not isinstance(value, str) or not _TEXT.fullmatch(value):
+            raise ValueError(f"metadata {key}: expected printable ASCII text; got {value!r}")
