@@ -1,0 +1,117 @@
+"""Keras' activations in ONNX: as names inside an LSTM, as operations in a head.
+
+Only operations whose result for one element does not depend on how many elements there are, so that batch-mates and
+chunk boundaries change no bit. ONNX Runtime's Elu, Selu, Softplus, Log and ReduceMean are not among them: what is left
+over after the last full vector register, or before an aligned address, goes another way.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import activations
+
+from carousel_models.graph import Graph, NoPlan
+
+
+def hard_sigmoid_of_keras_2(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Clip 0.2 x + 0.5 to [0, 1]: what `hard_sigmoid` meant before Keras 3."""
+    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
+# ONNX's LSTM takes an alpha and a beta for every activation, and ignores those that the activation has not.
+LSTM_ACTIVATIONS: dict[object, tuple[str, float, float]] = {
+    activations.elu: ("Elu", 1.0, 0.0),
+    activations.hard_sigmoid: ("HardSigmoid", 1 / 6, 0.5),
+    activations.leaky_relu: ("LeakyRelu", 0.2, 0.0),
+    activations.linear: ("Affine", 1.0, 0.0),
+    activations.relu: ("Relu", 0.0, 0.0),
+    activations.sigmoid: ("Sigmoid", 0.0, 0.0),
+    activations.softplus: ("Softplus", 0.0, 0.0),
+    activations.softsign: ("Softsign", 0.0, 0.0),
+    activations.tanh: ("Tanh", 0.0, 0.0),
+    hard_sigmoid_of_keras_2: ("HardSigmoid", 0.2, 0.5),
+}
+
+
+def activate(graph: Graph, function: object, x: str, where: str) -> str:
+    """Add an activation of a head; return its result's name.
+
+    Raises:
+        NoPlan: It is not one of those known here.
+    """
+    if function not in _HEAD_ACTIVATIONS:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise NoPlan(f"{where}: the activation {name!r} has no ONNX form here")
+    return _HEAD_ACTIVATIONS[function](graph, x)
+
+
+def leaky_relu(graph: Graph, x: str, slope: float) -> str:
+    """Add max(x, 0) + slope * min(x, 0)."""
+    return graph.add("LeakyRelu", x, alpha=slope)
+
+
+def elu(graph: Graph, x: str, alpha: float = 1.0) -> str:
+    """Add max(x, 0) + alpha * (exp(min(x, 0)) - 1)."""
+    zero, one = graph.constant(0.0), graph.constant(1.0)
+    below = graph.add("Sub", graph.add("Exp", graph.add("Min", x, zero)), one)
+    return graph.add("Add", graph.add("Max", x, zero), graph.add("Mul", below, graph.constant(alpha)))
+
+
+def clip(graph: Graph, x: str, low: float, high: float) -> str:
+    """Add min(max(x, low), high)."""
+    return graph.add("Clip", x, graph.constant(low), graph.constant(high))
+
+
+def _selu(graph: Graph, x: str) -> str:
+    return graph.add("Mul", elu(graph, x, 1.6732632423543772), graph.constant(1.0507009873554805))
+
+
+def _softplus(graph: Graph, x: str) -> str:
+    # log(exp(x) + exp(0)) is the normaliser of softmax([0, x]): minus the log-softmax of the 0.
+    pairs = graph.add("Pad", graph.add("Unsqueeze", x, graph.ints([-1])), graph.ints([0, 0, 0, 1, 0, 0, 0, 0]))
+    first = graph.add("Gather", graph.add("LogSoftmax", pairs, axis=-1), graph.ints(0), axis=-1)
+    return graph.add("Neg", first)
+
+
+def _gelu(graph: Graph, x: str) -> str:
+    erf = graph.add("Erf", graph.add("Mul", x, graph.constant(0.5**0.5)))
+    half = graph.add("Mul", x, graph.constant(0.5))
+    return graph.add("Mul", half, graph.add("Add", erf, graph.constant(1.0)))
+
+
+def _silu(graph: Graph, x: str) -> str:
+    return graph.add("Mul", x, graph.add("Sigmoid", x))
+
+
+def _line(slope: float) -> Callable[[Graph, str], str]:
+    def hard_sigmoid(graph: Graph, x: str) -> str:
+        line = graph.add("Add", graph.add("Mul", x, graph.constant(slope)), graph.constant(0.5))
+        return clip(graph, line, 0.0, 1.0)
+
+    return hard_sigmoid
+
+
+def _operation(name: str, **attributes: Any) -> Callable[[Graph, str], str]:
+    return lambda graph, x: graph.add(name, x, **attributes)
+
+
+_HEAD_ACTIVATIONS: dict[object, Callable[[Graph, str], str]] = {
+    activations.elu: elu,
+    activations.exponential: _operation("Exp"),
+    activations.gelu: _gelu,
+    activations.hard_sigmoid: _line(1 / 6),
+    activations.leaky_relu: lambda graph, x: leaky_relu(graph, x, 0.2),
+    activations.linear: lambda _, x: x,
+    activations.log_softmax: _operation("LogSoftmax", axis=-1),
+    activations.relu: _operation("Relu"),
+    activations.relu6: lambda graph, x: clip(graph, x, 0.0, 6.0),
+    activations.selu: _selu,
+    activations.sigmoid: _operation("Sigmoid"),
+    activations.silu: _silu,
+    activations.softmax: _operation("Softmax", axis=-1),
+    activations.softplus: _softplus,
+    activations.softsign: _operation("Softsign"),
+    activations.tanh: _operation("Tanh"),
+    hard_sigmoid_of_keras_2: _line(0.2),
+}

@@ -1,0 +1,35 @@
+"""Everything that training and exporting refuse, one class a reason.
+
+    TrainingError
+    ├── RecipeRefused     a recipe cannot be read, or says what cannot be built
+    ├── SourceRefused     a file, column, value or policy that yields no windows, or too few rows
+    ├── FitDiverged       the loss became infinite or NaN
+    ├── ExportRefused     a Keras model or its file cannot be exported as it is
+    └── VersionExists     a model repository has that version already
+
+Messages are written for the person at the command line: what came, what was expected, what to change.
+"""
+
+
+class TrainingError(Exception):
+    """The root of the tree."""
+
+
+class RecipeRefused(TrainingError):
+    """A recipe cannot be read, or says what cannot be built; one line a fault."""
+
+
+class SourceRefused(TrainingError):
+    """The source of a recipe yields no windows: a bad file, column, value or policy, or too few rows."""
+
+
+class FitDiverged(TrainingError):
+    """The loss became infinite or NaN."""
+
+
+class ExportRefused(TrainingError):
+    """A Keras model or its file cannot be exported as it is."""
+
+
+class VersionExists(TrainingError):
+    """A model repository has that version already; versions are never overwritten."""
