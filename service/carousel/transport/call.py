@@ -84,7 +84,7 @@ class Call:
     @property
     def identities(self) -> dict[str, tuple[bytes, ...]]:
         """What TLS says of the peer, as `x509_common_name` or `peer_spiffe_id`; names only with mutual TLS."""
-        return {name: tuple(values) for name, values in cygrpc.auth_context(self._call).items()}
+        return {name.decode(): tuple(values) for name, values in (cygrpc.auth_context(self._call) or {}).items()}
 
     def reply(self, message: bytes) -> None:
         """Answer with one message and status OK."""

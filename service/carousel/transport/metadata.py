@@ -10,7 +10,7 @@ _TEXT = re.compile("[ -~]*")
 
 
 def check(metadata: Metadata) -> None:
-    """Raise ValueError naming an entry that the C core would refuse; it refuses the whole batch, and without a word."""
+    """Raise ValueError naming an entry that the C core would refuse: the whole answer would be lost with it."""
     for key, value in metadata:
         if not _KEY.fullmatch(key):
             raise ValueError(f"metadata key {key!r}: expected lower-case letters, digits, '_', '-' and '.'")

@@ -179,6 +179,9 @@ class Server:
         """
         if self._stage is _Stage.CLOSED:
             return
+        if self._stage is _Stage.NEW:  # the core aborts when what has a port, and was never started, is destroyed
+            self._server.start()
+            self._stage = _Stage.SERVING
         self.cancel_all()
         while self._stage is _Stage.STOPPING or self.open_calls:
             self.settle()

@@ -10,7 +10,7 @@ from grpc._cython import cygrpc
 
 @pytest.fixture
 def core():
-    """A bare server of the C core, its queue and its port; shut down in the core's own order."""
+    """Start a bare server of the C core: its queue, itself and its port. Shut it down in the core's own order."""
     queue = cygrpc.CompletionQueue()
     server = cygrpc.Server((("grpc.so_reuseport", 0),), False)
     server.register_completion_queue(queue)
@@ -124,14 +124,6 @@ def test_an_empty_batch_is_an_event_from_any_thread_even_on_a_call_that_is_over(
     woken = event_of(queue)
     waker.join()
     assert (woken.tag, woken.success) == ("woken", True)
-
-
-def test_a_batch_with_invalid_metadata_is_refused_in_its_return_value(called):
-    """That is why `Call.fail` checks metadata first: no event follows such a batch."""
-    event, queue, _ = called
-    refused = event.call.start_server_batch((cygrpc.SendInitialMetadataOperation((("Upper Case", "v"),), 0),), "never")
-    assert refused != cygrpc.CallError.ok
-    assert queue.poll(deadline=0).completion_type == cygrpc.CompletionType.queue_timeout
 
 
 def test_a_port_that_is_taken_is_port_zero(core):

@@ -69,7 +69,7 @@ def test_a_rich_status_is_readable_with_the_stock_library(channel):
     violation = error_details_pb2.BadRequest.FieldViolation(field="inputs[0]", description="is a NaN")
     packed = any_pb2.Any()
     packed.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
-    rich = status_pb2.Status(code=Code.INVALID_ARGUMENT, message="naïve – no", details=[packed])
+    rich = status_pb2.Status(code=Code.INVALID_ARGUMENT, message="naïve: no", details=[packed])
 
     def refuse(call, _):
         call.fail(Status(rich.code, rich.message, rich.SerializeToString()), (("retry-after", "1"), ("why-bin", b"\0")))
@@ -112,7 +112,7 @@ def test_an_unknown_method_is_unimplemented_and_named(channel, methods):
 def test_a_function_that_raises_fails_its_call_alone(channel, methods, caplog):
     """INTERNAL without a word of the stack; the log has the exception; the next call is answered."""
 
-    def broken(call, message):
+    def broken(*_):
         raise ZeroDivisionError("secret of the house")
 
     connected = channel(methods | {"/t.T/Broken": Unary(broken)})
@@ -128,7 +128,7 @@ def test_a_function_that_raises_fails_its_call_alone(channel, methods, caplog):
     "metadata", [(("Upper", "v"),), (("text", b"bytes"),), (("k-bin", "text"),), (("k", "naïve"),), (("", "v"),)]
 )
 def test_metadata_that_cannot_go_out_fails_the_call(channel, metadata, caplog):
-    """The core would drop such an answer without a word, and the client would wait for ever."""
+    """The core would lose the whole answer with it; older ones let the client wait for ever."""
     served = {"/t.T/No": Unary(lambda call, _: call.fail(Status(Code.NOT_FOUND), metadata))}
     assert failure(lambda: channel(served).unary_unary("/t.T/No")(b"", timeout=10)).code() is grpc.StatusCode.INTERNAL
     assert "ValueError: metadata" in caplog.text
