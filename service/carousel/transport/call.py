@@ -22,6 +22,9 @@ class Owner(Protocol):
 
     open_calls: int
 
+    def observe(self, call: "Call", code: int) -> None:
+        """Take note of a call that is answered or gone, and of its status code."""
+
 
 def _ignore(_event: Any) -> None:
     """Take an event that says nothing new."""
@@ -44,6 +47,7 @@ class Call:
         "_queue",
         "_then",
         "_watched",
+        "began",
         "deadline",
         "done",
         "metadata",
@@ -65,7 +69,9 @@ class Call:
         owner.open_calls += 1
         self.method = method
         self.metadata = metadata
-        self.deadline = math.inf if deadline > _FOREVER else time.monotonic() + deadline - time.time()
+        self.began = time.monotonic()
+        """When the call was accepted, in seconds of `time.monotonic()`."""
+        self.deadline = math.inf if deadline > _FOREVER else self.began + deadline - time.time()
         """When the client stops waiting, in seconds of `time.monotonic()`; math.inf when it set no deadline."""
         self.done = False
         """Answered, or gone."""
@@ -92,6 +98,7 @@ class Call:
             self.send(message)
             self.finish()
         elif not self.done:
+            self._release(Code.OK)
             self._answer(
                 cygrpc.SendMessageOperation(message, 0), cygrpc.SendStatusFromServerOperation(None, Code.OK, b"", 0)
             )
@@ -106,11 +113,13 @@ class Call:
         check(metadata)
         if 0 < len(status.details) <= MOST_DETAILS:
             metadata = (*metadata, ("grpc-status-details-bin", status.details))
+        self._release(status.code)
         self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message[:MOST_MESSAGE], 0))
 
     def finish(self) -> None:
         """End a stream with status OK, after the messages already given to `send`."""
         if not self.done:
+            self._release(Code.OK)
             self._end(cygrpc.SendStatusFromServerOperation(None, Code.OK, b"", 0))
 
     def receive(self, then: Callable[[bytes | None], None]) -> None:
@@ -207,7 +216,6 @@ class Call:
             self._run(self.on_sent)
 
     def _end(self, ending: Any) -> None:
-        self._release()
         if self._leaving is not None:
             self._ending = ending
         else:
@@ -215,7 +223,6 @@ class Call:
 
     def _answer(self, *operations: Any) -> None:
         """Give the core its last batch for this call."""
-        self._release()
         if not self._opened:
             self._opened = True
             operations = (cygrpc.SendInitialMetadataOperation(None, 0), *operations)
@@ -235,14 +242,15 @@ class Call:
         self.unsent = 0 if self._leaving is None else len(self._leaving)
         if not self.done:
             on_cancel = self.on_cancel
-            self._release()
+            self._release(Code.CANCELLED)
             if on_cancel is not None:
                 self._run(on_cancel)
 
-    def _release(self) -> None:
+    def _release(self, code: int) -> None:
         """Be done, and let go of the service's callbacks, which hold the call in their turn."""
         self.done = True
         self.on_cancel = self.on_sent = self._then = None
+        self._owner.observe(self, code)
 
     def _run(self, function: Callable[..., None], *arguments: Any) -> None:
         try:

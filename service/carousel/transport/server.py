@@ -56,6 +56,7 @@ class Server:
     order when they are older than `max_connection_age` (their calls have `max_connection_age_grace` to finish) or idle
     for `max_connection_idle`. A client that does not answer the ping sent every `keepalive_time` within
     `keepalive_timeout` is gone; clients may ping every `min_ping_interval`. With `reuse_port` processes share a port.
+    `observe` is told of every call, with its status code, once it is answered or gone.
     """
 
     def __init__(
@@ -73,9 +74,11 @@ class Server:
         min_ping_interval: float | None = None,
         compression: Compression = "identity",
         reuse_port: bool = False,
+        observe: Callable[[Call, int], None] = lambda _call, _code: None,
     ) -> None:
         self.open_calls = 0
         """Calls accepted and not yet over."""
+        self.observe = observe
         arguments: dict[str, int | None] = {
             "grpc.max_receive_message_length": max_receive_bytes,
             "grpc.max_send_message_length": -1,
@@ -93,7 +96,7 @@ class Server:
         }
         self._methods = {name.encode(): (name, method) for name, method in methods.items()}
         self._unwatched: list[Call] = []
-        self._waking = threading.Lock()
+        self._waking = threading.RLock()  # a signal handler may wake while the loop's thread holds it
         self._waker: Any = None
         self._wake_is_due = False
         self._stage = _Stage.NEW

@@ -1,0 +1,81 @@
+"""Refuse before working: who would not be answered in time is told so at once, and when to come back."""
+
+import math
+from collections.abc import Callable
+
+from carousel.errors import Overloaded
+
+_INTERVAL = 0.1  # seconds over which the pace is measured
+_WEIGHT = 0.3  # of the newest interval
+_SLOWEST = 0.02
+_MARGIN = 1.1  # of what is predicted; a deadline met by a hair is often missed
+
+
+class Admission:
+    """Bounds the work, in seconds, that one loop has promised.
+
+    Predictions count engine time alone. The pace, work done in a second of wall time while there was work, is measured
+    all along, so that whatever else takes time (gRPC, Python, a neighbour on the machine, a wrong prediction) shows up
+    in the next decision. A deadline that passes all the same slows the pace further: the backstop.
+    """
+
+    def __init__(self, most: float) -> None:
+        """Promise at most `most` seconds of work, counted at the pace."""
+        self._most = most
+        self._backlogs: list[Callable[[], float]] = []
+        self.pace = 1.0
+        self._worked = self._passed = 0.0
+        self._since = math.nan
+
+    def count(self, backlog: Callable[[], float]) -> None:
+        """Count a model's backlog, in seconds, towards the bound."""
+        self._backlogs.append(backlog)
+
+    def discount(self, backlog: Callable[[], float]) -> None:
+        """Stop counting a model that was unloaded."""
+        self._backlogs.remove(backlog)
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of wall time until everything admitted so far is done."""
+        return sum([backlog() for backlog in self._backlogs]) / self.pace
+
+    def admit(self, work: float, ride: float, deadline: float, now: float) -> None:
+        """Let a request in, or not.
+
+        Args:
+            work: Seconds of the machine that it takes.
+            ride: Seconds that its longest sequence rides once it has stepped on.
+            deadline: Seconds on the clock of `now`; inf where there is none.
+            now: Seconds.
+
+        Raises:
+            Overloaded: It would not be done before its deadline, or the promised work would exceed the bound.
+        """
+        ahead = self.backlog
+        if ahead and ahead + work / self.pace > self._most:
+            raise Overloaded(
+                f"{ahead:.3g} s of work are queued and the limit is {self._most:.3g} s", ahead + work - self._most
+            )
+        late = now + _MARGIN * (ahead + max(ride, work) / self.pace) - deadline
+        if late > 0:
+            raise Overloaded(
+                f"the answer would come {late:.3g} s after the deadline: {ahead:.3g} s of work are queued", late
+            )
+
+    def worked(self, work: float, began: float, now: float) -> None:
+        """Note that `work` seconds, as predicted, were done by `now` in a turn that `began` then.
+
+        While there is more to do, the time between two turns counts as well: it is what else the loop has to do.
+        """
+        self._worked += work
+        self._passed += now - (began if math.isnan(self._since) else self._since)
+        self._since = now if self.backlog else math.nan
+        if self._passed >= _INTERVAL:
+            measured = min(1.0, max(_SLOWEST, self._worked / self._passed))
+            self.pace += _WEIGHT * (measured - self.pace)
+            self._worked = self._passed = 0.0
+
+    def expired(self) -> None:
+        """Note that a deadline passed on admitted work."""
+        self.pace = max(_SLOWEST, 0.95 * self.pace)

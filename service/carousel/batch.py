@@ -1,0 +1,36 @@
+"""What one tick runs: some timesteps of some sequences, side by side, nothing padded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from carousel.sequence import Sequence
+from carousel.tensors import Floats
+
+
+@dataclass(slots=True)
+class Batch:
+    """One tick. Every row has a real timestep at every position.
+
+    Attributes:
+        sequences: The rows, in order.
+        steps: Timesteps each row rides.
+        state: float32 [rows, state_width], the rows' states before the tick.
+        predicted: What the cost model says the engine will take, in seconds.
+    """
+
+    sequences: list[Sequence]
+    steps: int
+    state: Floats
+    predicted: float
+
+    def inputs(self) -> Floats:
+        """Gather the timesteps, float32 [steps, rows, input_dim]."""
+        steps, sequences = self.steps, self.sequences
+        if len(sequences) == 1:
+            (only,) = sequences
+            return only.inputs[only.taken : only.taken + steps, np.newaxis]
+        gathered = np.empty((steps, len(sequences), sequences[0].inputs.shape[1]), np.float32)
+        for row, sequence in enumerate(sequences):
+            gathered[:, row] = sequence.inputs[sequence.taken : sequence.taken + steps]
+        return gathered

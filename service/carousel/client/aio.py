@@ -1,0 +1,92 @@
+"""The client for programs that stand on asyncio."""
+
+import collections.abc
+from typing import Self
+
+import grpc
+from numpy.typing import ArrayLike
+
+from carousel.client.answers import (
+    OPTIONS,
+    ModelDescription,
+    Prediction,
+    description,
+    predict_request,
+    predictions,
+    raised,
+)
+from carousel.v1 import inference_pb2 as pb
+from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+
+
+class AsyncClient:
+    """Talks to the servers at one address.
+
+    async with AsyncClient("localhost:8500") as client:
+        [answer] = await client.predict("weather", [window])
+    """
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        """Connect to `target`, host:port or any name gRPC resolves; with `credentials` over TLS."""
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(target, OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(target, credentials, OPTIONS)
+        self._stub = InferenceServiceStub(self._channel)
+
+    async def predict(
+        self,
+        model: str,
+        sequences: collections.abc.Sequence[ArrayLike],
+        *,
+        version: int = 0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        initial_state: collections.abc.Sequence[bytes] = (),
+        timeout: float | None = None,
+    ) -> list[Prediction]:
+        """Run whole sequences, each of its own length.
+
+        Args:
+            model: The model's name.
+            sequences: One array [timesteps, input_dim] a sequence; lengths may differ.
+            version: The model's version; 0 is the newest served.
+            return_sequences: Every timestep's output, not the last one's alone.
+            return_state: Each sequence's state after its last timestep as well.
+            initial_state: States to start from, as returned earlier: none, or one a sequence.
+            timeout: Seconds to wait for the answer.
+
+        Raises:
+            CarouselError: One of the classes of `carousel.errors`, as the server raised it.
+        """
+        request = predict_request(model, sequences, version, return_sequences, return_state, initial_state)
+        try:
+            return predictions(await self._stub.Predict(request, timeout=timeout))
+        except grpc.RpcError as error:
+            raise raised(error) from error
+
+    async def get_model(self, model: str, version: int = 0, timeout: float | None = None) -> ModelDescription:
+        """Describe one model; version 0 is the newest served. Raises ModelNotFound."""
+        try:
+            response = await self._stub.GetModel(pb.GetModelRequest(model=model, version=version), timeout=timeout)
+        except grpc.RpcError as error:
+            raise raised(error) from error
+        return description(response.model)
+
+    async def list_models(self, timeout: float | None = None) -> list[ModelDescription]:
+        """Describe every model served."""
+        try:
+            response = await self._stub.ListModels(pb.ListModelsRequest(), timeout=timeout)
+        except grpc.RpcError as error:
+            raise raised(error) from error
+        return [description(model) for model in response.models]
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

@@ -1,0 +1,131 @@
+"""What both clients say and hear: messages to arrays and back, statuses to errors."""
+
+import collections.abc
+import json
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+from numpy.typing import ArrayLike
+
+from carousel.errors import CarouselError
+from carousel.status import error_of
+from carousel.tensors import Floats, describe
+from carousel.v1 import inference_pb2 as pb
+from carousel.wire import read_tensor, write_tensor
+
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+    "methodConfig": [
+        {
+            "name": [{"service": pb.DESCRIPTOR.services_by_name["InferenceService"].full_name}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+
+OPTIONS: tuple[tuple[str, object], ...] = (
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.enable_retries", 1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+"""How both clients connect: round robin over every address of the name, retries on UNAVAILABLE within a budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one sequence.
+
+    Attributes:
+        output: float32 [units], or [timesteps, units] with return_sequences.
+        state: With return_state a snapshot to start from later; else empty.
+    """
+
+    output: Floats
+    state: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """What the server says of one model version.
+
+    Attributes:
+        timesteps: The one length the model takes; None where any length will do.
+        states: (name, units) of the parts of a snapshot, in order; empty for a model that cannot be live.
+    """
+
+    name: str
+    version: int
+    input_dim: int
+    units: int
+    timesteps: int | None
+    engine: str
+    states: tuple[tuple[str, int], ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    fingerprint: str
+
+
+def predict_request(
+    model: str,
+    sequences: collections.abc.Sequence[ArrayLike],
+    version: int,
+    return_sequences: bool,
+    return_state: bool,
+    initial_state: collections.abc.Sequence[bytes],
+) -> pb.PredictRequest:
+    """Write a request; each sequence is [timesteps, input_dim], and becomes float32."""
+    request = pb.PredictRequest(
+        model=model,
+        version=version,
+        return_sequences=return_sequences,
+        return_state=return_state,
+        initial_state=initial_state,
+    )
+    for sequence in sequences:
+        write_tensor(np.asarray(sequence, np.float32), request.inputs.add())
+    return request
+
+
+def predictions(response: pb.PredictResponse) -> list[Prediction]:
+    """Read the answers, one a sequence."""
+    return [Prediction(read_tensor(p.output), p.state) for p in response.predictions]
+
+
+def description(model: pb.Model) -> ModelDescription:
+    """Read what the server says of a model."""
+    return ModelDescription(
+        model.name,
+        model.version,
+        model.input_dim,
+        model.units,
+        model.timesteps or None,
+        model.engine,
+        tuple((state.name, state.units) for state in model.states),
+        tuple(_spec(spec) for spec in model.inputs),
+        tuple(_spec(spec) for spec in model.outputs),
+        model.fingerprint,
+    )
+
+
+def raised(error: grpc.RpcError) -> CarouselError:
+    """Read a failed call as the error that the server raised."""
+    details = b""
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            details = value
+    return error_of(error.code().value[0], error.details() or "", details)
+
+
+def _spec(spec: pb.TensorSpec) -> str:
+    dtype = pb.DataType.Name(spec.dtype).removeprefix("DATA_TYPE_").lower()
+    return f"{spec.name} {dtype} {describe(spec.shape)}"

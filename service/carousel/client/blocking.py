@@ -1,0 +1,92 @@
+"""The client for ordinary programs."""
+
+import collections.abc
+from typing import Self
+
+import grpc
+from numpy.typing import ArrayLike
+
+from carousel.client.answers import (
+    OPTIONS,
+    ModelDescription,
+    Prediction,
+    description,
+    predict_request,
+    predictions,
+    raised,
+)
+from carousel.v1 import inference_pb2 as pb
+from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+
+
+class Client:
+    """Talks to the servers at one address; safe to share between threads.
+
+    with Client("localhost:8500") as client:
+        last_step = client.predict("weather", [window])[0].output
+    """
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        """Connect to `target`, host:port or any name gRPC resolves; with `credentials` over TLS."""
+        if credentials is None:
+            self._channel = grpc.insecure_channel(target, OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(target, credentials, OPTIONS)
+        self._stub = InferenceServiceStub(self._channel)
+
+    def predict(
+        self,
+        model: str,
+        sequences: collections.abc.Sequence[ArrayLike],
+        *,
+        version: int = 0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        initial_state: collections.abc.Sequence[bytes] = (),
+        timeout: float | None = None,
+    ) -> list[Prediction]:
+        """Run whole sequences, each of its own length.
+
+        Args:
+            model: The model's name.
+            sequences: One array [timesteps, input_dim] a sequence; lengths may differ.
+            version: The model's version; 0 is the newest served.
+            return_sequences: Every timestep's output, not the last one's alone.
+            return_state: Each sequence's state after its last timestep as well.
+            initial_state: States to start from, as returned earlier: none, or one a sequence.
+            timeout: Seconds to wait for the answer.
+
+        Raises:
+            CarouselError: One of the classes of `carousel.errors`, as the server raised it.
+        """
+        request = predict_request(model, sequences, version, return_sequences, return_state, initial_state)
+        try:
+            return predictions(self._stub.Predict(request, timeout=timeout))
+        except grpc.RpcError as error:
+            raise raised(error) from error
+
+    def get_model(self, model: str, version: int = 0, timeout: float | None = None) -> ModelDescription:
+        """Describe one model; version 0 is the newest served. Raises ModelNotFound."""
+        try:
+            response = self._stub.GetModel(pb.GetModelRequest(model=model, version=version), timeout=timeout)
+        except grpc.RpcError as error:
+            raise raised(error) from error
+        return description(response.model)
+
+    def list_models(self, timeout: float | None = None) -> list[ModelDescription]:
+        """Describe every model served."""
+        try:
+            response = self._stub.ListModels(pb.ListModelsRequest(), timeout=timeout)
+        except grpc.RpcError as error:
+            raise raised(error) from error
+        return [description(model) for model in response.models]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,102 @@
+"""Frozen copies of everything that is counted: what leaves the loop for whoever watches."""
+
+import copy
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from carousel.model import Model
+from carousel.tallies import ModelTally, RpcTally
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """One model version at one moment. Times are in seconds, sizes in bytes."""
+
+    name: str
+    version: int
+    engine: str
+    fallback: bool
+    bits_equal: bool | None
+    tally: ModelTally
+    riding: int
+    waiting: int
+    backlog_seconds: float
+    sessions: int
+    oldest_idle_seconds: float
+    state_bytes: int
+
+    @classmethod
+    def of(cls, model: Model, now: float) -> "ModelFigures":
+        """Copy a model's numbers."""
+        loaded = model.loaded
+        return cls(
+            loaded.name,
+            loaded.version,
+            loaded.engine.name,
+            bool(loaded.not_onnx_because),
+            loaded.bits_equal,
+            copy.deepcopy(model.tally),
+            model.riding,
+            model.waiting,
+            model.backlog,
+            len(model.sessions),
+            max([now - session.touched for session in model.sessions], default=0.0),
+            4 * loaded.state_width * len(model.sessions),
+        )
+
+    def joined(self, other: "ModelFigures") -> "ModelFigures":
+        """Add another worker's numbers of the same version."""
+        return replace(
+            self,
+            fallback=self.fallback or other.fallback,
+            bits_equal=None if self.bits_equal is None else self.bits_equal and other.bits_equal,
+            tally=self.tally + other.tally,
+            riding=self.riding + other.riding,
+            waiting=self.waiting + other.waiting,
+            backlog_seconds=self.backlog_seconds + other.backlog_seconds,
+            sessions=self.sessions + other.sessions,
+            oldest_idle_seconds=max(self.oldest_idle_seconds, other.oldest_idle_seconds),
+            state_bytes=self.state_bytes + other.state_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One server process, or several together, at one moment.
+
+    Attributes:
+        rpcs: By full method name, as /carousel.v1.InferenceService/Predict.
+        loads: Of model versions, by outcome: loaded, rejected.
+        open_calls: Calls accepted and not yet over.
+        pace: Seconds of predicted work done in a second of wall time, while there was work.
+    """
+
+    serving: bool
+    models: tuple[ModelFigures, ...]
+    rpcs: dict[str, RpcTally]
+    loads: Counter[str]
+    open_calls: int
+    pace: float
+
+    @classmethod
+    def together(cls, figures: Iterable["Figures"]) -> "Figures":
+        """Add up the figures of several workers."""
+        first, *others = figures
+        models = {(m.name, m.version): m for m in first.models}
+        rpcs = dict(first.rpcs)
+        for other in others:
+            for m in other.models:
+                held = models.get((m.name, m.version))
+                models[m.name, m.version] = m if held is None else held.joined(m)
+            for method, tally in other.rpcs.items():
+                rpcs[method] = rpcs[method] + tally if method in rpcs else tally
+        everyone = [first, *others]
+        return cls(
+            all(each.serving for each in everyone),
+            tuple(models[key] for key in sorted(models)),
+            rpcs,
+            sum((each.loads for each in everyone), Counter()),
+            sum(each.open_calls for each in everyone),
+            min(each.pace for each in everyone),
+        )

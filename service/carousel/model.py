@@ -1,0 +1,256 @@
+"""One model version, loaded: what it takes, what runs it, and who rides."""
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carousel.admission import Admission
+from carousel.batch import Batch
+from carousel.costs import Costs, profile
+from carousel.engines import Choice, Engine, load_engine
+from carousel.engines.bits import check_bits
+from carousel.errors import EngineFault, GoingAway, NotStateful, Overloaded
+from carousel.manifest import State, fingerprint, read_manifest
+from carousel.scheduler import Scheduler
+from carousel.sequence import Sequence
+from carousel.signature import Signature, read_signature
+from carousel.tallies import ModelTally
+from carousel.tensors import Floats
+
+if TYPE_CHECKING:
+    from carousel.session import Session
+
+logger = logging.getLogger("carousel.model")
+
+STANDSTILL = 0.01
+"""Seconds of one engine call above which it runs on a thread of its own, so that the loop never stands still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything that reading, checking and measuring a version gave; made on the loading thread.
+
+    Attributes:
+        name, version: Where it stands in the repository.
+        states: The parts of a row of state, in order; empty for a model that cannot ride in chunks.
+        not_onnx_because: Why ONNX Runtime does not serve it; empty where it does.
+        bits_equal: Whether answers were bit-for-bit independent of batch and chunks on this machine; None where the
+            engine does not promise it.
+    """
+
+    name: str
+    version: int
+    signature: Signature
+    states: tuple[State, ...]
+    fingerprint: str
+    engine: Engine
+    costs: Costs
+    not_onnx_because: str
+    bits_equal: bool | None
+
+    @property
+    def state_width(self) -> int:
+        """Floats of a row of state."""
+        return sum(state.units for state in self.states)
+
+
+def load(folder: Path, choice: Choice = "auto", threads: int = 1) -> Loaded:
+    """Load the version in `folder`, `<repository>/<name>/<version>`: read it, check it, measure it.
+
+    Raises:
+        ModelRejected: It cannot be served; the message says why and what to do.
+    """
+    signature = read_signature(folder)
+    manifest = read_manifest(folder)
+    engine, because = load_engine(folder, signature, manifest, choice, threads)
+    states = manifest.states if manifest is not None else ()
+    width = sum(state.units for state in states)
+    equal = check_bits(engine, signature.input_dim, width) if engine.name == "onnx" else None
+    if equal is False:
+        logger.warning(
+            "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder
+        )
+    costs = profile(engine, signature.input_dim, width, None if states else signature.timesteps)
+    print_ = manifest.fingerprint if manifest is not None else fingerprint(folder)
+    return Loaded(folder.parent.name, int(folder.name), signature, states, print_, engine, costs, because, equal)
+
+
+class Model:
+    """A version that turns. All its methods belong to the loop's thread.
+
+    Attributes:
+        spent: Seconds of engine work, as predicted, by which the loop shares itself out fairly.
+        sessions: Live sequences open on this version.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        admission: Admission,
+        post: Callable[[Callable[[], None]], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Turn what was loaded; `post` brings a function from another thread to the loop's."""
+        self.loaded = loaded
+        self.signature = loaded.signature
+        self.tally = ModelTally()
+        self.sessions: dict[Session, None] = {}
+        self.spent = 0.0
+        self.closing = False
+        self._admission = admission
+        self._post = post
+        self._clock = clock
+        self._costs = loaded.costs
+        self._scheduler = Scheduler(loaded.costs, loaded.state_width, whole=not loaded.states)
+        self._thread: ThreadPoolExecutor | None = None
+        self._away = False
+        admission.count(self._backlog)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether sequences ride in chunks: can start from a state, return one, and be live."""
+        return bool(self.loaded.states)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn has something to do now."""
+        return self._scheduler.live > 0 and not self._away
+
+    @property
+    def riding(self) -> int:
+        """Sequences on board."""
+        return self._scheduler.riding
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that wait to step on, or were parked."""
+        return max(0, self._scheduler.live - self._scheduler.riding)
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of work that the sequences here still need, as predicted."""
+        return self._scheduler.backlog
+
+    def submit(self, sequences: list[Sequence]) -> None:
+        """Let the sequences of one request in, all or none; each one's `done` is called in time.
+
+        Raises:
+            Overloaded: They would not be done before their deadline, or the server has promised enough.
+            NotStateful: One starts from or returns a state, and the model has none.
+            GoingAway: The version is being unloaded.
+        """
+        now = self._clock()
+        if self.closing:
+            raise GoingAway(f"{self.loaded.name} version {self.loaded.version} is being unloaded")
+        if not self.stateful and any(s.state is not None or s.return_state for s in sequences):
+            raise NotStateful(f"{self.loaded.name} cannot ride in chunks, so it has no states")
+        longest = max([sequence.timesteps for sequence in sequences])
+        work = self._costs.work(sum([sequence.timesteps for sequence in sequences]))
+        deadline = min([sequence.deadline for sequence in sequences])
+        try:
+            self._admission.admit(work, self._costs.ride(longest), deadline, now)
+        except Overloaded:
+            self.tally.refused["deadline" if deadline < math.inf else "backlog"] += len(sequences)
+            raise
+        for sequence in sequences:
+            self._scheduler.add(sequence, now)
+
+    def resume(self, sequence: Sequence) -> None:
+        """Let the next steps of a live sequence ride: what was let in once is not refused half-way."""
+        self._scheduler.add(sequence, self._clock())
+
+    def cancel(self, sequence: Sequence) -> None:
+        """Nobody waits for this sequence any more: it leaves before the next tick and its `done` is not called."""
+        if not sequence.over:
+            self._scheduler.cancel(sequence)
+            self.tally.sequences["Cancelled"] += 1
+
+    def turn(self) -> None:
+        """Run one tick: newcomers step on, all ride as far as the shortest has left, who is done steps off."""
+        now = self._clock()
+        batch = self._scheduler.schedule(now)
+        if batch is None:
+            self._answer()
+        elif batch.predicted > STANDSTILL:
+            self._ride_elsewhere(batch)
+        else:
+            try:
+                outputs, state = self.loaded.engine.run(batch.inputs(), batch.state)
+            except Exception as error:  # noqa: BLE001 - whatever an engine raises fails this tick and nothing else
+                self._fail(batch, error)
+            else:
+                self._complete(batch, outputs, state, now)
+
+    def close(self) -> None:
+        """Stop counting towards the promised work. Only when nobody rides any more."""
+        self._admission.discount(self._backlog)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+
+    def _backlog(self) -> float:
+        return self._scheduler.backlog
+
+    def _ride_elsewhere(self, batch: Batch) -> None:
+        """Run a tick that would hold the loop up on the engine's own thread."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, f"engine-{self.loaded.name}")
+        self._away = True
+        inputs, began = batch.inputs(), self._clock()
+
+        def run() -> None:
+            try:
+                outputs, state = self.loaded.engine.run(inputs, batch.state)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._post(lambda error=error: self._back(lambda: self._fail(batch, error)))
+            else:
+                self._post(lambda: self._back(lambda: self._complete(batch, outputs, state, began)))
+
+        self._thread.submit(run)
+
+    def _back(self, finish: Callable[[], None]) -> None:
+        self._away = False
+        finish()
+
+    def _complete(self, batch: Batch, outputs: Floats, state: Floats, began: float) -> None:
+        now = self._clock()
+        self._scheduler.complete(batch, outputs, state, now)
+        tally, rows = self.tally, len(batch.sequences)
+        tally.steps += rows * batch.steps
+        tally.rows.add(rows)
+        tally.tick_steps.add(batch.steps)
+        tally.predicted_seconds += batch.predicted
+        tally.engine_seconds += now - began
+        self.spent += batch.predicted
+        self._admission.worked(self._costs.work(rows * batch.steps), began, now)
+        self._answer()
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        """Fail the sequences of one tick by an id that the log explains; the carousel keeps turning."""
+        fault = uuid.uuid4().hex[:12]
+        logger.error("engine fault %s in %s version %s", fault, self.loaded.name, self.loaded.version, exc_info=error)
+        for sequence in self._scheduler.abort(batch, self._clock()):
+            sequence.error = EngineFault(f"the engine failed while this sequence rode (fault {fault})")
+            self._finish(sequence)
+        self._answer()
+
+    def _answer(self) -> None:
+        for sequence in self._scheduler.ended():
+            if sequence.error is not None:
+                self._admission.expired()
+            self._finish(sequence)
+
+    def _finish(self, sequence: Sequence) -> None:
+        tally = self.tally
+        if sequence.error is None:
+            tally.sequences["done"] += 1
+            tally.wait.add(sequence.boarded - sequence.arrived)
+            tally.ride.add(sequence.finished - sequence.boarded)
+        else:
+            tally.sequences[type(sequence.error).__name__] += 1
+        sequence.done(sequence)

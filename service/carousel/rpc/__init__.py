@@ -1,0 +1,1 @@
+"""The services, as plain functions on a Call."""

@@ -1,0 +1,49 @@
+"""What every call passes before and behind its service function."""
+
+from collections.abc import Callable
+
+from google.protobuf.message import DecodeError
+
+from carousel.errors import CarouselError, InvalidRequest, Violation
+from carousel.status import status_of
+from carousel.tallies import RpcTally
+from carousel.transport import Call, Status, Streaming, Unary
+
+
+def fail(call: Call, error: CarouselError) -> None:
+    """Answer with an error."""
+    call.fail(Status(*status_of(error)))
+
+
+def unary(function: Callable[[Call, bytes], None], tally: RpcTally) -> Unary:
+    """Serve a function of one message: it is counted, and the errors it raises become the call's status."""
+
+    def guarded(call: Call, message: bytes) -> None:
+        tally.started += 1
+        try:
+            function(call, message)
+        except CarouselError as error:
+            fail(call, error)
+        except DecodeError:
+            fail(call, not_a_message(call, message))
+
+    return Unary(guarded)
+
+
+def streaming(function: Callable[[Call], None], tally: RpcTally) -> Streaming:
+    """Serve a function of a stream: it is counted, and the errors it raises at once become the call's status."""
+
+    def guarded(call: Call) -> None:
+        tally.started += 1
+        try:
+            function(call)
+        except CarouselError as error:
+            fail(call, error)
+
+    return Streaming(guarded)
+
+
+def not_a_message(call: Call, message: bytes) -> InvalidRequest:
+    """Say that the bytes are not the method's request."""
+    found = f"{len(message)} bytes that are no request of {call.method}: client and server disagree on the proto"
+    return InvalidRequest((Violation("message", found),))

@@ -1,0 +1,138 @@
+"""carousel.v1: whole sequences in, answers out; and what the models are."""
+
+from carousel.catalog import Catalog
+from carousel.errors import InvalidRequest, Violation
+from carousel.model import Model
+from carousel.rpc.answers import write_model, write_prediction
+from carousel.rpc.gates import fail
+from carousel.sequence import Sequence
+from carousel.snapshot import read_snapshot
+from carousel.tensors import Floats
+from carousel.transport import Call
+from carousel.v1.inference_pb2 import (
+    GetModelRequest,
+    GetModelResponse,
+    ListModelsResponse,
+    PredictRequest,
+    PredictResponse,
+)
+from carousel.wire import Bounds, read_steps
+
+
+class Inference:
+    """The unary methods of carousel.v1.InferenceService."""
+
+    def __init__(self, catalog: Catalog, bounds: Bounds) -> None:
+        self._catalog = catalog
+        self._bounds = bounds
+
+    def predict(self, call: Call, message: bytes) -> None:
+        """Run whole sequences, each of its own length."""
+        request = PredictRequest.FromString(message)
+        model = self._catalog.find(request.model, request.version)
+        inputs = self._inputs(request, model)
+        starts = _starts(request, model)
+        answer = _Answer(call, model, request, [timesteps for timesteps, _ in starts])
+        answer.sequences = [
+            Sequence(
+                steps,
+                answer.take,
+                return_sequences=request.return_sequences,
+                return_state=request.return_state,
+                state=state,
+                deadline=call.deadline,
+            )
+            for steps, (_, state) in zip(inputs, starts, strict=True)
+        ]
+        call.on_cancel = answer.abandon
+        model.submit(answer.sequences)
+
+    def get_model(self, call: Call, message: bytes) -> None:
+        """Describe one model."""
+        request = GetModelRequest.FromString(message)
+        model = self._catalog.find(request.model, request.version)
+        response = GetModelResponse()
+        write_model(model.loaded, response.model)
+        call.reply(response.SerializeToString())
+
+    def list_models(self, call: Call, _message: bytes) -> None:
+        """Describe every model served."""
+        response = ListModelsResponse()
+        for model in self._catalog:
+            write_model(model.loaded, response.models.add())
+        call.reply(response.SerializeToString())
+
+    def _inputs(self, request: PredictRequest, model: Model) -> list[Floats]:
+        """Read every sequence, or name every fault of the request at once."""
+        faults: list[Violation] = []
+        samples = len(request.inputs)
+        if not samples:
+            faults.append(Violation("inputs", "is missing: expected one tensor a sequence"))
+        if samples > self._bounds.samples:
+            faults.append(Violation("inputs", f"holds {samples} sequences, the limit is {self._bounds.samples}"))
+        if len(request.initial_state) not in (0, samples):
+            found = f"holds {len(request.initial_state)} states for {samples} inputs, expected none or one each"
+            faults.append(Violation("initial_state", found))
+        if request.return_sequences and model.signature.sequence is None:
+            faults.append(Violation("return_sequences", "the model gives no output for every timestep"))
+        sequences = []
+        for i, tensor in enumerate(request.inputs[: self._bounds.samples]):
+            steps, found_here = read_steps(tensor, f"inputs[{i}]", model.signature, self._bounds)
+            faults += found_here
+            if steps is not None:
+                sequences.append(steps)
+        if faults:
+            raise InvalidRequest(tuple(faults))
+        return sequences
+
+
+class _Answer:
+    """Collects one request's sequences as they step off, and replies when the last one did."""
+
+    __slots__ = ("_call", "_left", "_model", "_request", "_starts", "sequences")
+
+    def __init__(self, call: Call, model: Model, request: PredictRequest, starts: list[int]) -> None:
+        self._call = call
+        self._model = model
+        self._request = request
+        self._starts = starts
+        self._left = len(starts)
+        self.sequences: list[Sequence] = []
+
+    def take(self, sequence: Sequence) -> None:
+        self._left -= 1
+        if sequence.error is not None:
+            self.abandon()
+            fail(self._call, sequence.error)
+        elif not self._left:
+            self._reply()
+
+    def abandon(self) -> None:
+        """Do no more of the work."""
+        for sequence in self.sequences:
+            self._model.cancel(sequence)
+
+    def _reply(self) -> None:
+        loaded = self._model.loaded
+        response = PredictResponse(model=loaded.name, version=loaded.version)
+        for sequence, start in zip(self.sequences, self._starts, strict=True):
+            write_prediction(sequence, start, loaded, response.predictions.add())
+        self._call.reply(response.SerializeToString())
+
+
+def _starts(request: PredictRequest, model: Model) -> list[tuple[int, Floats | None]]:
+    """Say where each sequence starts: timesteps taken before, and the row of state; None is zeros."""
+    if not request.initial_state:
+        return [(0, None)] * len(request.inputs)
+    return [read_start(snapshot, model) for snapshot in request.initial_state]
+
+
+def read_start(snapshot: bytes, model: Model) -> tuple[int, Floats | None]:
+    """Read a snapshot a sequence starts from; an empty one is the beginning.
+
+    Raises:
+        SnapshotRefused: It is not a state of this model.
+    """
+    if not snapshot:
+        return 0, None
+    return read_snapshot(snapshot, model.loaded.fingerprint, model.loaded.state_width)

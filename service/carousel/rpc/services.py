@@ -1,0 +1,87 @@
+"""Every service this server has, by full method name, and what is counted of each."""
+
+import time
+from collections.abc import Callable
+
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from carousel.catalog import Catalog
+from carousel.loop import Loop
+from carousel.rpc.gates import streaming, unary
+from carousel.rpc.health import Health
+from carousel.rpc.inference import Inference
+from carousel.rpc.live import Live
+from carousel.rpc.reflection import Reflection
+from carousel.settings import Settings
+from carousel.tallies import RpcTally
+from carousel.transport import Call, Streaming, Unary
+from carousel.v1 import inference_pb2
+from carousel.wire import Bounds
+
+_INFERENCE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name
+
+_CODES = {code.value[0]: code.name for code in StatusCode}
+_EXPIRE_EVERY = 1.0  # seconds
+
+
+class Services:
+    """The services put together."""
+
+    def __init__(self, catalog: Catalog, bounds: Bounds, settings: Settings) -> None:
+        self._live = Live(
+            catalog,
+            bounds,
+            most=settings.max_sessions,
+            most_a_stream=settings.max_sessions_per_stream,
+            idle_seconds=settings.session_idle_seconds,
+        )
+        catalog.on_retire = self._live.retire
+        inference = Inference(catalog, bounds)
+        self.health = Health(frozenset({_INFERENCE}))
+        functions: dict[str, tuple[str, Callable[..., None]]] = {
+            f"/{_INFERENCE}/Predict": ("unary", inference.predict),
+            f"/{_INFERENCE}/Stream": ("bidi_stream", self._live.stream),
+            f"/{_INFERENCE}/GetModel": ("unary", inference.get_model),
+            f"/{_INFERENCE}/ListModels": ("unary", inference.list_models),
+            f"/{_HEALTH}/Check": ("unary", self.health.check),
+            f"/{_HEALTH}/Watch": ("server_stream", self.health.watch),
+        }
+        if settings.reflection:
+            reflection = Reflection(frozenset({_INFERENCE, _HEALTH, _REFLECTION}))
+            for version in ("v1", "v1alpha"):
+                name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+                functions[name] = ("bidi_stream", reflection.stream)
+        self._tallies = {name: RpcTally(kind) for name, (kind, _) in functions.items()}
+        self.methods: dict[str, Unary | Streaming] = {
+            name: (unary if kind == "unary" else streaming)(function, self._tallies[name])
+            for name, (kind, function) in functions.items()
+        }
+
+    def attach(self, loop: Loop) -> None:
+        """Begin what needs a timer."""
+
+        def expire() -> None:
+            self._live.expire()
+            loop.after(_EXPIRE_EVERY, expire)
+
+        loop.after(_EXPIRE_EVERY, expire)
+
+    def observe(self, call: Call, code: int) -> None:
+        """Count a call that is over."""
+        tally = self._tallies.get(call.method)
+        if tally is not None:
+            tally.handled[_CODES.get(code, "UNKNOWN")] += 1
+            tally.seconds.add(time.monotonic() - call.began)
+
+    def tallies(self) -> dict[str, RpcTally]:
+        """Copy what was counted, by full method name."""
+        return {name: tally + RpcTally(tally.kind) for name, tally in self._tallies.items()}
+
+    def go_away(self) -> None:
+        """Let go of everything that would not end by itself."""
+        self.health.end_watches()
+        self._live.go_away()

@@ -1,0 +1,101 @@
+"""What rides: the timesteps of one sample, from where it steps on to where it steps off."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from carousel.errors import CarouselError
+from carousel.tensors import Floats
+
+_numbers = itertools.count()
+
+
+class Sequence:
+    """One sample on its way through one model. The only carrier of its own progress.
+
+    Attributes:
+        inputs: float32 [timesteps, input_dim].
+        return_sequences: Whether every timestep's output is wanted, or the last one's alone.
+        return_state: Whether the final state is wanted.
+        state: Where it stands when it is not in a slot: the row it starts from, the row it was parked with, and, with
+            return_state, its final row once it is done. float32 [state_width]; None is all zeros.
+        deadline: Seconds on the scheduler's clock, after which nobody waits for the answer.
+        arrived, boarded, finished: Seconds on the same clock; 0.0 until it happened.
+        taken: Timesteps ridden.
+        remaining: Timesteps left.
+        due: Seconds on the same clock; the sooner, the sooner it rides. The scheduler's own.
+        output: float32 [units], or [timesteps, units] with return_sequences; valid once done.
+        error: Why it has no answer; None while it rides and when it succeeded.
+        gone: It left before it was done; it takes no further part in any tick.
+        done: Called exactly once, when the answer or the error is there, unless the sequence was cancelled.
+    """
+
+    __slots__ = (
+        "arrived",
+        "boarded",
+        "deadline",
+        "done",
+        "due",
+        "error",
+        "finished",
+        "gone",
+        "inputs",
+        "number",
+        "output",
+        "remaining",
+        "return_sequences",
+        "return_state",
+        "state",
+        "taken",
+        "timesteps",
+    )
+
+    def __init__(
+        self,
+        inputs: Floats,
+        done: "Callable[[Sequence], None]",
+        *,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        state: Floats | None = None,
+        deadline: float = math.inf,
+    ) -> None:
+        self.inputs = inputs
+        self.done = done
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.state = state
+        self.deadline = deadline
+        self.timesteps = self.remaining = len(inputs)
+        self.taken = 0
+        self.arrived = self.boarded = self.finished = 0.0
+        self.due = math.inf
+        self.output: Floats | None = None
+        self.error: CarouselError | None = None
+        self.gone = False
+        self.number = next(_numbers)
+
+    def __lt__(self, other: "Sequence") -> bool:
+        """Sooner due rides first; of two due at once, the one that came first."""
+        return (self.due, self.number) < (other.due, other.number)
+
+    @property
+    def over(self) -> bool:
+        """Whether it stepped off for good."""
+        return self.gone or not self.remaining
+
+    def take(self, outputs: Floats, row: int, steps: int) -> None:
+        """Ride `steps` timesteps; `row` of `outputs`, float32 [steps, rows, units], is this sequence's own.
+
+        A whole model without `sequence` gives [1, rows, units]: its last step, whatever it rode.
+        """
+        if self.return_sequences:
+            if self.output is None:
+                self.output = np.empty((self.timesteps, outputs.shape[2]), np.float32)
+            self.output[self.taken : self.taken + steps] = outputs[:, row]
+        elif steps >= self.remaining:
+            self.output = outputs[-1, row].copy()
+        self.taken += steps
+        self.remaining -= steps

@@ -1,0 +1,155 @@
+"""The house put together: settings in, a running server, an orderly end."""
+
+import gc
+import logging
+import signal
+import time
+from types import FrameType
+
+import grpc
+
+from carousel import metrics, transport
+from carousel.admission import Admission
+from carousel.catalog import Catalog
+from carousel.figures import Figures, ModelFigures
+from carousel.loader import Loader
+from carousel.loop import Loop
+from carousel.model import Loaded, Model
+from carousel.rpc.services import Services
+from carousel.settings import Settings
+from carousel.wire import Bounds
+
+logger = logging.getLogger("carousel.server")
+
+_LOOK = 0.05  # seconds between two looks at whether a drain is over
+
+
+class Server:
+    """One process that serves: everything is built in `__init__`, runs in `run`, and ends by `drain` or a signal.
+
+    Attributes:
+        port: The port gRPC listens on.
+        http_port: The port /metrics listens on.
+    """
+
+    def __init__(self, settings: Settings, *, reuse_port: bool = False) -> None:
+        """Bind the ports.
+
+        Raises:
+            OSError: An address cannot be bound, or a TLS file cannot be read.
+        """
+        self._settings = settings
+        self._admission = Admission(settings.max_backlog_seconds)
+        self._catalog = Catalog()
+        bounds = Bounds(settings.max_samples, settings.max_timesteps, settings.nonfinite == "refuse")
+        self._services = Services(self._catalog, bounds, settings)
+        self._transport = transport.Server(
+            self._services.methods,
+            max_receive_bytes=settings.max_message_bytes,
+            max_connection_age=settings.max_connection_age_seconds,
+            max_connection_age_grace=settings.drain_seconds,
+            compression=settings.compression,
+            reuse_port=reuse_port,
+            observe=self._services.observe,
+        )
+        self._loop = Loop(self._transport, self._catalog.turning)
+        self._services.attach(self._loop)
+        self._loader = Loader(
+            settings.repository,
+            self._catalog,
+            self._loop.post,
+            self._add,
+            keep=settings.keep_versions,
+            choice=settings.engine,
+            threads=settings.engine_threads,
+            every=settings.poll_seconds,
+        )
+        self.port = self._transport.listen(settings.host, settings.port, _credentials(settings))
+        if settings.health_port is not None:
+            self.health_port = self._transport.listen(settings.host, settings.health_port)
+        self._metrics, self.http_port = metrics.serve_metrics(
+            lambda: self._loop.ask(self.figures), settings.http_host, settings.http_port
+        )
+        self._draining = False
+
+    def run(self) -> None:
+        """Serve until the drain is over."""
+        if message := transport.untested():
+            logger.warning(message)
+        self._transport.start()
+        self._loader.start(self._ready)
+        self._loop.run()
+        self._loader.stop()
+        self._metrics.shutdown()
+        self._transport.close()
+
+    def drain(self) -> None:
+        """Say NOT_SERVING, wait for balancers to notice, finish what is admitted, and return from `run`.
+
+        From any thread, or a signal handler.
+        """
+        self._loop.post(self._drain)
+
+    def drain_on_signals(self) -> None:
+        """Drain on SIGTERM and SIGINT. On the main thread."""
+
+        def received(number: int, _frame: FrameType | None) -> None:
+            logger.info("%s: draining", signal.Signals(number).name)
+            self.drain()
+
+        signal.signal(signal.SIGTERM, received)
+        signal.signal(signal.SIGINT, received)
+
+    def figures(self) -> Figures:
+        """Copy every number. Of the loop's thread alone; elsewhere through `Loop.ask`."""
+        now = time.monotonic()
+        return Figures(
+            self._services.health.serving,
+            tuple(ModelFigures.of(model, now) for model in self._catalog),
+            self._services.tallies(),
+            self._loader.loads.copy(),
+            self._transport.open_calls,
+            self._admission.pace,
+        )
+
+    def _add(self, loaded: Loaded) -> None:
+        self._catalog.add(Model(loaded, self._admission, self._loop.post))
+        if not self._draining:
+            self._services.health.set(serving=True)
+
+    def _ready(self) -> None:
+        if not len(self._catalog):
+            logger.warning("nothing to serve in %s yet: NOT_SERVING until there is", self._settings.repository)
+        # What is loaded by now stays: the collector need not walk it again, and is run less often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    def _drain(self) -> None:
+        if self._draining:
+            return
+        self._draining = True
+        self._services.health.set(serving=False)
+        self._loop.after(self._settings.drain_notice_seconds, self._finish)
+
+    def _finish(self) -> None:
+        self._transport.stop_accepting()
+        self._services.go_away()
+        self._loop.after(self._settings.drain_seconds, self._give_up)
+        self._look()
+
+    def _look(self) -> None:
+        if self._transport.stopped:
+            self._loop.stop()
+        else:
+            self._loop.after(_LOOK, self._look)
+
+    def _give_up(self) -> None:
+        logger.warning("%d calls were still open after the drain; ending them", self._transport.open_calls)
+        self._transport.cancel_all()
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return transport.server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)

@@ -1,0 +1,90 @@
+"""Errors to gRPC statuses and back, in one table."""
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status as RichStatus
+from grpc import StatusCode
+
+from carousel import errors
+from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
+
+DOMAIN = "carousel"
+
+_CODES: dict[type[CarouselError], StatusCode] = {
+    errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,
+    errors.ModelNotFound: StatusCode.NOT_FOUND,
+    errors.NotStateful: StatusCode.FAILED_PRECONDITION,
+    errors.SnapshotRefused: StatusCode.INVALID_ARGUMENT,
+    errors.SessionExpired: StatusCode.NOT_FOUND,
+    errors.Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+    errors.GoingAway: StatusCode.UNAVAILABLE,
+    errors.DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
+    errors.Cancelled: StatusCode.CANCELLED,
+    errors.EngineFault: StatusCode.INTERNAL,
+    errors.ModelRejected: StatusCode.FAILED_PRECONDITION,
+    errors.Unreachable: StatusCode.UNAVAILABLE,
+}
+
+_BY_NAME = {error.__name__: error for error in _CODES}
+_BY_CODE = {
+    code.value[0]: error
+    for code, error in {
+        StatusCode.NOT_FOUND: errors.ModelNotFound,
+        StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
+        StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+        StatusCode.CANCELLED: errors.Cancelled,
+        StatusCode.INTERNAL: errors.EngineFault,
+        StatusCode.UNAVAILABLE: errors.Unreachable,
+    }.items()
+}
+
+
+def code_of(error: CarouselError) -> StatusCode:
+    """Say which gRPC code an error travels as."""
+    return _CODES[type(error)]
+
+
+def status_of(error: CarouselError) -> tuple[int, str, bytes]:
+    """Write an error as a gRPC status: code, message, and a serialized google.rpc.Status.
+
+    The details say the error's name, its violations, and when to come back.
+    """
+    code = code_of(error).value[0]
+    rich = RichStatus(code=code, message=error.message)
+    _add(rich, ErrorInfo(reason=type(error).__name__, domain=DOMAIN))
+    if isinstance(error, InvalidRequest):
+        faults = [BadRequest.FieldViolation(field=v.field, description=v.description) for v in error.violations]
+        _add(rich, BadRequest(field_violations=faults))
+    if isinstance(error, Overloaded):
+        delay = Duration()
+        delay.FromNanoseconds(int(error.retry_after * 1e9))
+        _add(rich, RetryInfo(retry_delay=delay))
+    return code, error.message, rich.SerializeToString()
+
+
+def error_of(code: int, message: str, details: bytes = b"") -> CarouselError:
+    """Read a gRPC status, with serialized google.rpc.Status details if there are any, as the error it was.
+
+    A status that Carousel did not write becomes the class nearest to its code, or CarouselError itself.
+    """
+    rich = RichStatus.FromString(details)
+    reason, violations, retry_after = "", [], 1.0
+    name, bad, retry = ErrorInfo(), BadRequest(), RetryInfo()
+    for detail in rich.details:
+        if detail.Unpack(name):
+            reason = name.reason
+        elif detail.Unpack(bad):
+            violations = [Violation(v.field, v.description) for v in bad.field_violations]
+        elif detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToNanoseconds() / 1e9
+    kind = _BY_NAME.get(reason) or _BY_CODE.get(code, CarouselError)
+    if kind is InvalidRequest:
+        return InvalidRequest(tuple(violations))
+    if kind is Overloaded:
+        return Overloaded(message, retry_after)
+    return kind(message)
+
+
+def _add(rich: RichStatus, detail: Message) -> None:
+    rich.details.add().Pack(detail)

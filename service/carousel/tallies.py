@@ -1,0 +1,70 @@
+"""What is counted: plain numbers that the loop adds to, and frozen copies that leave it."""
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+POWERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
+
+class Histogram:
+    """Counts of values by upper bound, and their sum. The last count is of those above every bound."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def __add__(self, other: Self) -> Self:
+        """Count two workers' values together."""
+        both = type(self)(self.bounds)
+        both.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        both.total = self.total + other.total
+        return both
+
+
+@dataclass(slots=True)
+class ModelTally:
+    """What one model version did since it was loaded. Work and waits are in seconds."""
+
+    sequences: Counter[str] = field(default_factory=Counter)  # by outcome: done, or an error's name
+    refused: Counter[str] = field(default_factory=Counter)  # by reason
+    steps: int = 0
+    padded_steps: int = 0
+    predicted_seconds: float = 0.0
+    engine_seconds: float = 0.0
+    wait: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    ride: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    rows: Histogram = field(default_factory=lambda: Histogram(POWERS))
+    tick_steps: Histogram = field(default_factory=lambda: Histogram(POWERS))
+    sessions_opened: int = 0
+    sessions_closed: Counter[str] = field(default_factory=Counter)  # by reason
+
+    def __add__(self, other: Self) -> Self:
+        """Count two workers' copies of the model together."""
+        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(slots=True)
+class RpcTally:
+    """What one rpc did since the server started. `kind` is unary or bidi_stream, as stock dashboards say."""
+
+    kind: str
+    started: int = 0
+    handled: Counter[str] = field(default_factory=Counter)  # by gRPC status name
+    seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+
+    def __add__(self, other: Self) -> Self:
+        """Count two workers together."""
+        return type(self)(
+            self.kind, self.started + other.started, self.handled + other.handled, self.seconds + other.seconds
+        )

@@ -1,0 +1,101 @@
+"""Who waits, the soonest due first."""
+
+import heapq
+import math
+from collections.abc import Iterator
+
+from carousel.sequence import Sequence
+
+_SLACK = 64  # entries that may be stale before a heap is swept
+
+
+class Queue:
+    """Heaps of waiting sequences, one for each `kind`: only sequences of one kind can share a batch.
+
+    A cancelled sequence leaves its entry behind and is passed over; sweeping keeps such entries fewer than the rest.
+    """
+
+    __slots__ = ("_gone", "_heaps", "_size")
+
+    def __init__(self) -> None:
+        self._heaps: dict[int, list[Sequence]] = {}
+        self._size = 0
+        self._gone = 0
+
+    def push(self, sequence: Sequence, kind: int = 0) -> None:
+        """Let a sequence wait among its kind."""
+        heapq.heappush(self._heaps.setdefault(kind, []), sequence)
+        self._size += 1
+
+    def __bool__(self) -> bool:
+        """Whether there is anyone to look at."""
+        return self._size > 0
+
+    def head(self) -> Sequence | None:
+        """Look at the soonest due of all; None when nobody waits."""
+        if not self._size:
+            return None
+        heads = [head for kind in list(self._heaps) if (head := self._head(kind)) is not None]
+        return min(heads, default=None)
+
+    def pop(self, kind: int = 0) -> Sequence | None:
+        """Call up the soonest due of a kind; None when none waits."""
+        head = self._head(kind)
+        if head is not None:
+            heapq.heappop(self._heaps[kind])
+            self._size -= 1
+        return head
+
+    def forget(self) -> None:
+        """Note that one of the waiting was cancelled."""
+        self._gone += 1
+        if self._gone > self._size / 2 + _SLACK:
+            for kind, heap in list(self._heaps.items()):
+                stay = [sequence for sequence in heap if not sequence.gone]
+                heapq.heapify(stay)
+                self._heaps[kind] = stay
+            self._size, self._gone = sum(map(len, self._heaps.values())), 0
+
+    def __iter__(self) -> Iterator[Sequence]:
+        """Go through all that wait, in no order."""
+        return (sequence for heap in self._heaps.values() for sequence in heap if not sequence.gone)
+
+    def _head(self, kind: int) -> Sequence | None:
+        heap = self._heaps.get(kind)
+        if heap is None:
+            return None
+        while heap and heap[0].gone:
+            heapq.heappop(heap)
+            self._size -= 1
+            self._gone = max(0, self._gone - 1)
+        if not heap:
+            del self._heaps[kind]
+            return None
+        return heap[0]
+
+
+class Deadlines:
+    """Who is to leave when: the sequences that have a deadline, the next one first."""
+
+    __slots__ = ("_heap",)
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Sequence]] = []
+
+    def watch(self, sequence: Sequence, live: int) -> None:
+        """Note a deadline; `live` bounds how many entries of ended sequences may be kept."""
+        if sequence.deadline == math.inf:
+            return
+        if len(self._heap) > 2 * live + _SLACK:
+            self._heap = [entry for entry in self._heap if not entry[2].over]
+            heapq.heapify(self._heap)
+        heapq.heappush(self._heap, (sequence.deadline, sequence.number, sequence))
+
+    def expired(self, now: float) -> list[Sequence]:
+        """Call up those whose deadline passed before they ended."""
+        late = []
+        while self._heap and self._heap[0][0] <= now:
+            sequence = heapq.heappop(self._heap)[2]
+            if not sequence.over:
+                late.append(sequence)
+        return late

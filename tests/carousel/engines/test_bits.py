@@ -1,0 +1,129 @@
+"""The one promise: on ONNX Runtime no batch-mate, no row and no chunk boundary changes a bit."""
+
+import keras
+import numpy as np
+import pytest
+from carousel.engines.bits import check_bits
+from carousel.engines.onnx import OnnxEngine
+from carousel_models.activations import LSTM_ACTIVATIONS
+from carousel_models.lowering import plan_of
+from carousel_models.stack import stack_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import activations, layers
+
+HEADS = (
+    "elu exponential gelu hard_sigmoid leaky_relu linear log_softmax relu relu6 selu sigmoid silu softmax softplus "
+    "softsign tanh"
+).split()
+BETWEEN = (
+    layers.LayerNormalization,
+    layers.BatchNormalization,
+    lambda: layers.Rescaling(0.7, 0.1),
+    lambda: layers.LeakyReLU(0.3),
+    layers.ELU,
+    layers.Softmax,
+    lambda: layers.Dropout(0.5),
+)
+INSIDE = sorted(function.__name__ for function in LSTM_ACTIVATIONS if function is getattr(activations, function.__name__, None))
+
+
+@st.composite
+def stacks(draw):
+    """Any stack with a head, and its plan."""
+    names = st.sampled_from(HEADS)
+    keras.utils.set_random_seed(0)
+    stack = [layers.Input((None, draw(st.integers(1, 70))))]
+    for _ in range(draw(st.integers(1, 2))):
+        if draw(st.booleans()):
+            stack.append(draw(st.sampled_from(BETWEEN))())
+        stack.append(
+            layers.LSTM(
+                draw(st.integers(1, 70)),
+                activation=draw(st.sampled_from(INSIDE)),
+                recurrent_activation=draw(st.sampled_from(["sigmoid", "hard_sigmoid"])),
+                use_bias=draw(st.booleans()),
+                return_sequences=True,
+            )
+        )
+    for _ in range(draw(st.integers(0, 2))):
+        stack.append(layers.Dense(draw(st.integers(1, 40)), activation=draw(names), use_bias=draw(st.booleans())))
+        if draw(st.booleans()):
+            stack.append(draw(st.sampled_from(BETWEEN))())
+    return keras.Sequential(stack)
+
+
+@st.composite
+def cuts(draw, steps):
+    """Cut `steps` into chunks."""
+    places = sorted(draw(st.sets(st.integers(1, steps - 1)))) if steps > 1 else []
+    return list(zip([0, *places], [*places, steps], strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 2**32 - 1))
+def test_riding_together_is_riding_alone_bit_for_bit(data, seed):
+    """Outputs and states of any stack, for any rows, in any chunks, are what each row gets alone and whole."""
+    stack = stack_of(data.draw(stacks()))
+    engine = OnnxEngine(plan_of(stack))
+    width = sum(state.units for state in stack.states)
+    rng = np.random.default_rng(seed)
+    steps, rows = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 33))
+    inputs = rng.standard_normal((steps, rows, stack.input_dim), np.float32)
+    before = rng.standard_normal((rows, width), np.float32)
+    alone = [
+        engine.run(np.ascontiguousarray(inputs[:, row : row + 1]), before[row : row + 1]) for row in range(rows)
+    ]
+    state, outputs = before, []
+    for begin, end in data.draw(cuts(steps)):
+        chunk, state = engine.run(inputs[begin:end], state)
+        outputs.append(chunk)
+    together = np.concatenate(outputs)
+    assert together.tobytes() == np.concatenate([sequence for sequence, _ in alone], axis=1).tobytes()
+    assert state.tobytes() == np.concatenate([last for _, last in alone]).tobytes()
+
+
+@settings(max_examples=25, deadline=None)
+@given(stacks())
+def test_any_plan_answers_as_keras(model):
+    """A plan's outputs and next states are those of Keras' own layers."""
+    stack = stack_of(model)
+    rng = np.random.default_rng(1)
+    inputs = rng.standard_normal((3, 6, stack.input_dim), np.float32)
+    before = [0.5 * rng.standard_normal((3, state.units), np.float32) for state in stack.states]
+    expected, after = stack.advance(inputs, before)
+    outputs, state = OnnxEngine(plan_of(stack)).run(
+        np.ascontiguousarray(inputs.swapaxes(0, 1)), np.concatenate(before, axis=1)
+    )
+    np.testing.assert_allclose(outputs.swapaxes(0, 1), expected, rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(state, np.concatenate(after, axis=1), rtol=1e-4, atol=2e-5)
+
+
+class Padding:
+    """An engine that breaks the promise as padding does: a row's answer depends on how many rows there are."""
+
+    name = "padding"
+
+    def run(self, inputs, state):
+        """Add a trace of the number of rows."""
+        total = state + inputs.sum(axis=(0, 2))[:, None]
+        return np.cumsum(inputs, axis=0) + np.float32(1e-6) * (inputs.shape[1] > 12), total
+
+
+def test_the_check_at_load_sees_a_broken_promise():
+    """`check_bits` is false for an engine whose answers depend on the batch."""
+    assert not check_bits(Padding(), 1, 1)
+
+
+@pytest.mark.parametrize("name", ["lstm128", "stack", "relu50"])
+def test_the_check_at_load_passes_what_keeps_it(repository, name):
+    """`check_bits` is true for exported plans on this machine."""
+    from carousel.engines import load_engine
+    from carousel.manifest import read_manifest
+    from carousel.signature import read_signature
+
+    version = repository / name / "1"
+    signature, manifest = read_signature(version), read_manifest(version)
+    engine, because = load_engine(version, signature, manifest, "onnx")
+    assert because == ""
+    assert check_bits(engine, signature.input_dim, manifest.state_width)

@@ -1,0 +1,113 @@
+"""A recipe: everything that Keras' LSTM takes can be said, and every fault is told by its place in the file."""
+
+from pathlib import Path
+
+import pytest
+
+from carousel_models.errors import RecipeRefused
+from carousel_models.recipe import LSTM, CsvSource, Named, read_recipe
+
+RECIPES = Path(__file__).parents[2] / "models" / "recipes"
+
+RECIPE = """
+name = "small"
+source = { kind = "csv", file = "a.csv", features = ["x"], targets = ["y"], timesteps = 3 }
+stack = [{ units = 4 }]
+heads = [{ units = 1 }]
+fit = { loss = "mse", epochs = 1 }
+"""
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    """What is said of a recipe, without the path before each line."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(RecipeRefused) as caught:
+        read_recipe(path)
+    return str(caught.value).replace(f"{path}: ", "")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_that_ship_are_valid(path):
+    """Every recipe in the tree can be read, and its CSV file is there."""
+    recipe = read_recipe(path)
+    if isinstance(recipe.source, CsvSource):
+        assert (RECIPES / recipe.source.file).is_file()
+
+
+def test_every_argument_of_keras_lstm_can_be_said():
+    """What a recipe does not say of Keras' LSTM is decided by Carousel: layout, states, and Keras' own bookkeeping."""
+    import inspect  # noqa: PLC0415
+
+    import keras  # noqa: PLC0415
+
+    arguments = set(inspect.signature(keras.layers.LSTM.__init__).parameters) - {"self", "kwargs"}
+    assert arguments - set(LSTM.model_fields) == {"return_sequences", "return_state", "stateful"}
+
+
+def test_a_name_alone_is_a_class_name_without_config(tmp_path):
+    """Keras' objects are said by name or as a table."""
+    path = tmp_path / "recipe.toml"
+    table = '{ class_name = "Adam", config = { learning_rate = 0.01 } }'
+    path.write_text(RECIPE.replace("epochs = 1", f"epochs = 1, optimizer = {table}"), "utf-8")
+    fit = read_recipe(path).fit
+    assert fit.loss == Named(class_name="mse")
+    assert fit.optimizer.identifier == {"class_name": "Adam", "config": {"learning_rate": 0.01}}
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """A recipe that is not there is told from one that is wrong."""
+    with pytest.raises(RecipeRefused, match=r"none\.toml: cannot be read: No such file"):
+        read_recipe(tmp_path / "none.toml")
+
+
+def test_broken_toml_is_told_with_its_line(tmp_path):
+    """The TOML parser's own words say where."""
+    assert "is not TOML" in refusal(tmp_path, "name = ")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ("{ units = 4 }", "{ unit = 4 }", "stack[0].unit: is not a key here: did you mean 'units'?"),
+        ("{ units = 4 }", "{ units = 4, qqq = 1 }", "stack[0].qqq: is not a key here: remove it"),
+        ("{ units = 4 }", "{ units = 0 }", "stack[0].units: input should be greater than or equal to 1; got 0"),
+        ("{ units = 4 }", '{ units = "4" }', "stack[0].units: input should be a valid integer; got '4'"),
+        ("{ units = 4 }", "{ units = 4, dropout = 1.0 }", "stack[0].dropout: input should be less than 1; got 1.0"),
+        (
+            "{ units = 4 }",
+            "{ units = 4, return_sequences = true }",
+            "stack[0].return_sequences: is not said in a recipe: it follows from the layer's place: every LSTM but the "
+            "last returns sequences",
+        ),
+        (", timesteps = 3", "", "source.timesteps: is missing"),
+        ('kind = "csv"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'csv', 'aeon'"),
+        ('kind = "csv", ', "", 'source: has no kind: say kind = "csv" or kind = "aeon"'),
+        ('["x"]', '["x", "x"]', "source.features: names 'x' more than once"),
+        (
+            "timesteps = 3",
+            'timesteps = 3, missing = "zero"',
+            "source.missing: input should be 'interpolate', 'forward-fill', 'drop' or 'refuse'; got 'zero'",
+        ),
+        (
+            "timesteps = 3",
+            "timesteps = 3, validation = 0.5, test = 0.5",
+            "source: validation 0.5 and test 0.5 leave no rows for training",
+        ),
+        (
+            "heads = [{ units = 1 }]",
+            "heads = [{ units = 2 }]",
+            "the recipe: the last of heads has 2 units and source.targets names 1 columns: give one unit a target",
+        ),
+    ],
+)
+def test_a_fault_is_told_by_its_place(tmp_path, before, after, sentence):
+    """One sentence: the path in the file, what came, what was expected or what to change."""
+    assert before in RECIPE
+    assert refusal(tmp_path, RECIPE.replace(before, after)) == sentence
+
+
+def test_every_fault_is_told_at_once(tmp_path):
+    """Two faults are two lines."""
+    faults = refusal(tmp_path, RECIPE.replace("units = 4", "units = -4").replace("epochs = 1", "epochs = 0"))
+    assert [line.split(":")[0] for line in faults.splitlines()] == ["stack[0].units", "fit.epochs"]
