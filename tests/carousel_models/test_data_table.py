@@ -24,7 +24,7 @@ def csv(tmp_path):
 
 
 def refusal(path: Path, *columns: str, **options: object) -> str:
-    """What is said of a file, without its path."""
+    """Say what is said of a file, without its path."""
     with pytest.raises(SourceRefused) as caught:
         read_table(path, columns, **options)
     return str(caught.value).replace(f"{path}: ", "")
@@ -86,33 +86,47 @@ def test_a_policy_does_what_its_name_says(csv, missing, filled):
         (
             "a,b\n1,2\n",
             {},
-            "has no column 'x'; its columns are 'a', 'b'. Choose among these, or set separator if they were not told "
-            "apart.",
+            (
+                "has no column 'x'; its columns are 'a', 'b'. Choose among these, or set separator if they were "
+                "not told "
+                "apart."
+            ),
         ),
         (
             "x\n1\nrain\n",
             {},
-            "column 'x' holds 'rain' in row 2, not a finite number. Choose columns of numbers as features and targets; "
-            "if it marks a missing value, add it to na_values.",
+            (
+                "column 'x' holds 'rain' in row 2, not a finite number. Choose columns of numbers as features "
+                "and targets; "
+                "if it marks a missing value, add it to na_values."
+            ),
         ),
         (
             "x\n1\ninf\n",
             {},
-            "column 'x' holds inf in row 2, not a finite number. Choose columns of numbers as features and targets; "
-            "if it marks a missing value, add it to na_values.",
+            (
+                "column 'x' holds 'inf' in row 2, not a finite number. Choose columns of numbers as features "
+                "and targets; "
+                "if it marks a missing value, add it to na_values."
+            ),
         ),
         (
             "i,x\n1,5\n2,\n",
             {},
-            "1 values are missing, the first of them column 'x' at row 2. Complete the file, or set missing to "
-            '"interpolate", "forward-fill" or "drop".',
+            (
+                "1 values are missing, the first of them column 'x' at row 2. Complete the file, or set missing to "
+                '"interpolate", "forward-fill" or "drop".'
+            ),
         ),
         ("x\n", {}, "has no rows below its line of column names"),
         (
             "t,x\n2020-01-01,1\nsoon,2\n",
             {"time": "t"},
-            "column 't' holds 'soon' in row 2, which is not a time. Write times like 2012-01-31 or 2012-01-31 14:00, "
-            "or leave time out of the recipe.",
+            (
+                "column 't' holds 'soon' in row 2, which is not a time. Write times like 2012-01-31 or "
+                "2012-01-31 14:00, "
+                "or leave time out of the recipe."
+            ),
         ),
         (
             "t,x\n2020-01-02,1\n2020-01-01,2\n",
@@ -127,14 +141,20 @@ def test_a_policy_does_what_its_name_says(csv, missing, filled):
         (
             "t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04 07:00,3\n",
             {"time": "t"},
-            "column 't': 2020-01-04 07:00 in row 4 is not a whole number of steps of 1 days 00:00:00 after the first "
-            "row. Resample the file to even steps, or leave time out of the recipe.",
+            (
+                "column 't': 2020-01-04 07:00 in row 4 is not a whole number of steps of 1 days 00:00:00 after "
+                "the first "
+                "row. Resample the file to even steps, or leave time out of the recipe."
+            ),
         ),
         (
             "t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2021-01-03,3\n",
             {"time": "t"},
-            "column 't': at steps of 1 days 00:00:00 only 4 of 369 rows are there. Resample the file to even steps, or "
-            "leave time out of the recipe.",
+            (
+                "column 't': at steps of 1 days 00:00:00 only 4 of 369 rows are there. Resample the file to "
+                "even steps, or "
+                "leave time out of the recipe."
+            ),
         ),
     ],
 )

@@ -16,14 +16,14 @@ POLICIES = ("interpolate", "forward-fill", "drop")
 
 
 def source(**said: object) -> CsvSource:
-    """A source of columns a and b that forecasts b."""
+    """Give a source of columns a and b that forecasts b."""
     return CsvSource(
         **{"kind": "csv", "file": "f.csv", "features": ("a", "b"), "targets": ("b",), "timesteps": 3} | said
     )
 
 
 def table(values: object) -> Table:
-    """A table whose rows are numbered from 0."""
+    """Make a table whose rows are numbered from 0."""
     array = np.array(values, np.float32)
     return Table(("a", "b"), array, np.arange(len(array)))
 
@@ -89,7 +89,7 @@ def test_every_value_is_there_and_every_target_was_measured(size, lost, missing)
             np.testing.assert_array_equal(window, holed.values[end - timesteps + 1 : end + 1])
 
 
-@given(st.integers(40, 200), st.floats(0.1, 0.4), st.floats(0.1, 0.4), st.integers(1, 3), st.integers(1, 2))
+@given(st.integers(60, 200), st.floats(0.1, 0.4), st.floats(0.1, 0.4), st.integers(1, 3), st.integers(1, 2))
 def test_no_row_is_in_two_splits(tmp_path_factory, rows, validation, test, timesteps, horizon):
     """Train comes before validation comes before test, and they share no row, neither as input nor as target."""
     path = tmp_path_factory.mktemp("rows") / "f.csv"
@@ -105,6 +105,7 @@ def test_no_row_is_in_two_splits(tmp_path_factory, rows, validation, test, times
 
 
 def write(folder: Path, rows: list[str]) -> Path:
+    """Write rows below the names a and b."""
     path = folder / "f.csv"
     path.write_text("a,b\n" + "\n".join(rows) + "\n", "utf-8")
     return path

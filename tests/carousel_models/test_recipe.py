@@ -19,7 +19,7 @@ fit = { loss = "mse", epochs = 1 }
 
 
 def refusal(tmp_path: Path, text: str) -> str:
-    """What is said of a recipe, without the path before each line."""
+    """Say what is said of a recipe, without the path before each line."""
     path = tmp_path / "recipe.toml"
     path.write_text(text, "utf-8")
     with pytest.raises(RecipeRefused) as caught:
@@ -69,7 +69,11 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "sentence"),
     [
-        ("{ units = 4 }", "{ unit = 4 }", "stack[0].unit: is not a key here: did you mean 'units'?"),
+        (
+            "{ units = 4 }",
+            "{ unit = 4 }",
+            "stack[0].units: is missing\nstack[0].unit: is not a key here: did you mean 'units'?",
+        ),
         ("{ units = 4 }", "{ units = 4, qqq = 1 }", "stack[0].qqq: is not a key here: remove it"),
         ("{ units = 4 }", "{ units = 0 }", "stack[0].units: input should be greater than or equal to 1; got 0"),
         ("{ units = 4 }", '{ units = "4" }', "stack[0].units: input should be a valid integer; got '4'"),
@@ -77,10 +81,15 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
         (
             "{ units = 4 }",
             "{ units = 4, return_sequences = true }",
-            "stack[0].return_sequences: is not said in a recipe: it follows from the layer's place: every LSTM but the "
-            "last returns sequences",
+            (
+                "stack[0].return_sequences: is not said in a recipe: it follows from the layer's place: every "
+                "LSTM but the "
+                "last returns sequences"
+            ),
         ),
         (", timesteps = 3", "", "source.timesteps: is missing"),
+        ('["y"]', "[]", "source.targets: is empty: name one column or more"),
+        ("[{ units = 4 }]", "[]", "stack: is empty: say one layer or more"),
         ('kind = "csv"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'csv', 'aeon'"),
         ('kind = "csv", ', "", 'source: has no kind: say kind = "csv" or kind = "aeon"'),
         ('["x"]', '["x", "x"]', "source.features: names 'x' more than once"),
@@ -93,6 +102,11 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
             "timesteps = 3",
             "timesteps = 3, validation = 0.5, test = 0.5",
             "source: validation 0.5 and test 0.5 leave no rows for training",
+        ),
+        (
+            "{ units = 4 }",
+            '{ units = 4, name = "dense_0" }',
+            "the recipe: two layers are named 'dense_0': rename one",
         ),
         (
             "heads = [{ units = 1 }]",

@@ -1,0 +1,46 @@
+"""Examples in batches of one length: nothing is padded, so a model needs no mask to be trained exactly."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from carousel_models.examples import Examples
+
+
+def batches_of(examples: Examples, batch_size: int, chance: np.random.Generator | None = None) -> tf.data.Dataset:
+    """Batch `examples` by equal length.
+
+    Args:
+        examples: What to batch.
+        batch_size: The most examples of a batch; a length's last batch may be smaller.
+        chance: Shuffles examples and batches anew at every pass; None keeps them in order of length.
+
+    Returns:
+        Batches of inputs [batch, timesteps, input_dim] and targets [batch, ...].
+    """
+    lengths = np.array([len(sequence) for sequence in examples.inputs])
+
+    def passes() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        for rows in _rows(lengths, batch_size, chance):
+            yield np.stack([examples.inputs[row] for row in rows]), examples.targets[rows]
+
+    inputs = tf.TensorSpec((None, None, examples.inputs[0].shape[1]), tf.float32)
+    outputs = tf.TensorSpec((None, *examples.targets.shape[1:]), examples.targets.dtype)
+    dataset = tf.data.Dataset.from_generator(passes, output_signature=(inputs, outputs))
+    count = len(_rows(lengths, batch_size, None))
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
+
+
+def _rows(lengths: NDArray[np.int64], batch_size: int, chance: np.random.Generator | None) -> list[NDArray[np.int64]]:
+    batches = []
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        if chance is not None:
+            chance.shuffle(rows)
+        batches += [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    if chance is not None:
+        batches = [batches[i] for i in chance.permutation(len(batches))]
+    return batches

@@ -1,0 +1,98 @@
+"""A recipe's source as examples: windows of a table, split in order of time."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from carousel_models.errors import SourceRefused
+from carousel_models.examples import Examples, Splits
+from carousel_models.labelled import labelled_splits
+from carousel_models.recipe import AeonSource, CsvSource, Recipe
+from carousel_models.table import Table, read_table
+
+
+def splits_of(recipe: Recipe, folder: Path) -> Splits:
+    """Read the source of `recipe`, whose file lies in `folder`.
+
+    Raises:
+        SourceRefused: The source yields no examples; the message says what to change.
+    """
+    if isinstance(recipe.source, AeonSource):
+        return labelled_splits(recipe.source, recipe.seed)
+    return forecast_splits(recipe.source, folder / recipe.source.file)
+
+
+def forecast_splits(source: CsvSource, path: Path) -> Splits:
+    """Cut the CSV file at `path` into windows to forecast from.
+
+    The earliest rows train, the latest test, and every window with its target lies inside one split: no row is in two.
+    The baseline is persistence: what was last measured will be measured again.
+
+    Raises:
+        SourceRefused: The file, a column or a value is not what it should be, or a split has no window.
+    """
+    table = read_table(
+        path,
+        tuple(dict.fromkeys(source.features + source.targets)),
+        time=source.time,
+        missing=source.missing,
+        separator=source.separator,
+        na_values=source.na_values,
+    )
+    test = round(len(table) * source.test)
+    validation = round(len(table) * source.validation)
+    train = len(table) - validation - test
+    bounds = {"train": (0, train), "validation": (train, train + validation), "test": (train + validation, len(table))}
+    parts = {split: _part(path, split, table[slice(*rows)], source) for split, rows in bounds.items()}
+    return Splits("forecast", source.targets, "persistence", **parts)
+
+
+def windows(table: Table, source: CsvSource) -> Examples:
+    """Cut windows of `source.timesteps` rows of `source.features`, each with the targets `source.horizon` rows later.
+
+    A window is left out where a value of its own or its target's is missing after `source.missing` was applied. A
+    target must have been measured, and under "interpolate" so must a window's last row: a filled one was drawn
+    towards rows that come after the window.
+    """
+    filled = table.filled(source.missing)
+    ends = np.arange(source.timesteps - 1, len(table) - source.horizon)
+    if not len(ends):
+        return Examples((), table.of(source.targets)[:0], table.of(source.targets)[:0], table.at[:0])
+    features = filled.of(source.features)
+    inputs = sliding_window_view(features, source.timesteps, axis=0)[: len(ends)].swapaxes(1, 2)
+    targets = table.of(source.targets)[ends + source.horizon]
+    baseline = filled.of(source.targets)[ends]
+    whole = _whole(inputs) & _whole(targets) & _whole(baseline)
+    if source.missing == "interpolate":
+        whole &= _whole(table.values[ends])
+    return Examples(
+        tuple(np.ascontiguousarray(window) for window in inputs[whole]),
+        targets[whole],
+        baseline[whole],
+        table.at[ends + source.horizon][whole],
+    )
+
+
+def _part(path: Path, split: str, table: Table, source: CsvSource) -> Examples:
+    needed = source.timesteps + source.horizon
+    if len(table) < needed:
+        raise SourceRefused(
+            f"{path}: too few rows: the {split} split has {len(table)}, and timesteps {source.timesteps} with horizon "
+            f"{source.horizon} need {needed}. "
+            "Give more rows, fewer timesteps or other fractions for validation and test."
+        )
+    examples = windows(table, source)
+    if not len(examples):
+        raise SourceRefused(
+            f'{path}: no window of the {split} split is complete: with missing = "{source.missing}" each of its '
+            f"{len(table)} rows is too near a missing value. Fill the file, give fewer timesteps or another policy."
+        )
+    return examples
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.bool_]:
+    whole: NDArray[np.bool_] = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    return whole

@@ -1,0 +1,82 @@
+"""The report of a training: figures as JSON, pictures, and the held-out sequences to try the served model on."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from carousel_models.examples import Examples
+from carousel_models.plots import draw_confusion, draw_forecast, draw_loss
+from carousel_models.table import written
+from carousel_models.training import Training
+
+
+def write_report(folder: Path, training: Training) -> tuple[Path, ...]:
+    """Write report.json, loss.png and forecast.png or confusion.png into `folder`, and give their paths.
+
+    The folder is made if it is not there; files of an earlier report are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    forecasts = training.splits.task == "forecast"
+    figures, loss = folder / "report.json", folder / "loss.png"
+    picture = folder / ("forecast.png" if forecasts else "confusion.png")
+    figures.write_text(json.dumps(_figures(training), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    draw_loss(loss, training)
+    (draw_forecast if forecasts else draw_confusion)(picture, training)
+    return figures, loss, picture
+
+
+def write_held_out(path: Path, training: Training) -> None:
+    """Write the test split, to try a served model on sequences it never saw.
+
+    The file is numpy's .npz, without pickled objects:
+
+    - `inputs_0`, `inputs_1`, ...: the sequences in raw numbers, each float32 [timesteps, input_dim];
+    - `targets`: the truth, float32 [examples, units], or int64 [examples] indices into `outputs` for classes;
+    - `baseline`: what the baseline says, like `targets`;
+    - `predictions`: what the Keras model answers, float32 [examples, units];
+    - `at`: when each target was, or its number, str [examples];
+    - `outputs`: names of the units, str [units].
+    """
+    examples = training.splits.test
+    arrays = {f"inputs_{i}": sequence for i, sequence in enumerate(examples.inputs)} | {
+        "targets": examples.targets,
+        "baseline": examples.baseline,
+        "predictions": training.answers,
+        "at": np.array([written(moment) for moment in examples.at]),
+        "outputs": np.array(training.splits.outputs),
+    }
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _figures(training: Training) -> dict[str, Any]:
+    splits, history, scores = training.splits, training.history, training.scores
+    return {
+        "name": training.recipe.name,
+        "task": splits.task,
+        "verdict": str(scores),
+        "beats_baseline": scores.beaten,
+        "baseline": scores.against,
+        "scores": [{**asdict(score), "better": score.better} for score in scores.scores],
+        "outputs": splits.outputs,
+        "examples": {
+            "train": _extent(splits.train),
+            "validation": _extent(splits.validation),
+            "test": _extent(splits.test),
+        },
+        "epochs": len(history.loss),
+        "epoch_kept": history.kept,
+        "seconds": round(history.seconds, 1),
+        "loss": history.loss,
+        "val_loss": history.val_loss,
+        "parameters": training.parameters,
+        "keras_version": keras.__version__,
+        "recipe": training.recipe.model_dump(mode="json", exclude_unset=True),
+    }
+
+
+def _extent(examples: Examples) -> dict[str, int | str]:
+    return {"count": len(examples), "first": written(examples.at[0]), "last": written(examples.at[-1])}

@@ -1,0 +1,75 @@
+"""From a recipe to a trained model, its report and held-out sequences: what `carousel train` does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from carousel_models.data import splits_of
+from carousel_models.errors import RecipeRefused
+from carousel_models.quiet import quietly
+from carousel_models.recipe import read_recipe
+from carousel_models.scores import judge
+from carousel_models.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a training left, and how good it is.
+
+    Attributes:
+        training: What was built, how fitting went, and how good the model is.
+        model: The Keras model, model.keras; `carousel export` takes it.
+        held_out: The test split, held_out.npz; see `carousel_models.report.write_held_out`.
+        report: The report's files: report.json and the pictures.
+    """
+
+    training: Training
+    model: Path
+    held_out: Path
+    report: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        history, scores = self.training.history, self.training.scores
+        lines = [
+            f"Trained {self.training.recipe.name}: {len(history.loss)} epochs in {history.seconds:.0f} s.",
+            f"The weights are those of epoch {history.kept}.",
+            *(f"  {score}" for score in scores.scores),
+            str(scores),
+            f"Model:    {self.model}",
+            f"Held out: {self.held_out}",
+            *(f"Report:   {path}" for path in self.report),
+        ]
+        return "\n".join(lines)
+
+
+def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False) -> TrainResult:
+    """Train what the recipe says; write model.keras, held_out.npz and report/ into `output`.
+
+    Args:
+        recipe_path: A TOML file; `carousel_models.recipe` says what stands in it.
+        output: build/train/<name> where None; files of an earlier training are replaced.
+        quiet: Show no progress bar.
+
+    Raises:
+        RecipeRefused: The recipe cannot be read or built.
+        SourceRefused: Its source yields no examples.
+        FitDiverged: The loss became infinite or NaN.
+    """
+    recipe = read_recipe(recipe_path)
+    splits = splits_of(recipe, recipe_path.parent)
+    with quietly():
+        # TensorFlow takes seconds to import; a fault in the recipe or its source is told before that.
+        from carousel_models import fit, report  # noqa: PLC0415
+
+        fit.wake()
+    try:
+        model, history = fit.fitted(recipe, splits, quiet=quiet)
+    except RecipeRefused as error:
+        raise RecipeRefused(f"{recipe_path}: {error}") from error
+    answers = fit.answers(model, splits.test)
+    scores = judge(splits, answers, getattr(recipe.source, "measured_in", {}))
+    training = Training(recipe, splits, history, model.count_params(), answers, scores)
+    folder = Path("build", "train", recipe.name) if output is None else output
+    written = report.write_report(folder / "report", training)
+    model.save(folder / "model.keras")
+    report.write_held_out(folder / "held_out.npz", training)
+    return TrainResult(training, folder / "model.keras", folder / "held_out.npz", written)
