@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from carousel.catalog import Catalog
@@ -76,7 +77,7 @@ class Loader:
             on_disk = [number for number in held if number in found.get(name, [])]
             for number in set(held) - set(on_disk[-self._keep :]):
                 self._served.discard((name, number))
-                self._post(lambda name=name, number=number: self._catalog.retire(name, number))
+                self._post(partial(self._catalog.retire, name, number))
 
     def _run(self) -> None:
         self.look()

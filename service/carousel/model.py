@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -207,9 +208,9 @@ class Model:
             try:
                 outputs, state = self.loaded.engine.run(inputs, batch.state)
             except Exception as error:  # noqa: BLE001 - as above
-                self._post(lambda error=error: self._back(lambda: self._fail(batch, error)))
+                self._post(partial(self._back, partial(self._fail, batch, error)))
             else:
-                self._post(lambda: self._back(lambda: self._complete(batch, outputs, state, began)))
+                self._post(partial(self._back, partial(self._complete, batch, outputs, state, began)))
 
         self._thread.submit(run)
 

@@ -27,7 +27,7 @@ _CODES: dict[type[CarouselError], StatusCode] = {
 }
 
 _BY_NAME = {error.__name__: error for error in _CODES}
-_BY_CODE = {
+_BY_CODE: dict[int, type[CarouselError]] = {
     code.value[0]: error
     for code, error in {
         StatusCode.NOT_FOUND: errors.ModelNotFound,
@@ -78,7 +78,7 @@ def error_of(code: int, message: str, details: bytes = b"") -> CarouselError:
             violations = [Violation(v.field, v.description) for v in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToNanoseconds() / 1e9
-    kind = _BY_NAME.get(reason) or _BY_CODE.get(code, CarouselError)
+    kind: type[CarouselError] = _BY_NAME.get(reason) or _BY_CODE.get(code, CarouselError)
     if kind is InvalidRequest:
         return InvalidRequest(tuple(violations))
     if kind is Overloaded:

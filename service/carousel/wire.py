@@ -112,6 +112,6 @@ def _dtype_name(value: int) -> str:
     if value == 0:
         return "missing"
     try:
-        return DataType.Name(value).removeprefix("DATA_TYPE_").lower()
+        return str(DataType.Name(value)).removeprefix("DATA_TYPE_").lower()
     except ValueError:
         return f"unknown ({value})"

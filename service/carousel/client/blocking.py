@@ -4,6 +4,8 @@ import collections.abc
 from typing import Self
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from numpy.typing import ArrayLike
 
 from carousel.client.answers import (
@@ -32,7 +34,8 @@ class Client:
             self._channel = grpc.insecure_channel(target, OPTIONS)
         else:
             self._channel = grpc.secure_channel(target, credentials, OPTIONS)
-        self._stub = InferenceServiceStub(self._channel)
+        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._health = HealthStub(self._channel)
 
     def predict(
         self,
@@ -80,6 +83,13 @@ class Client:
         except grpc.RpcError as error:
             raise raised(error) from error
         return [description(model) for model in response.models]
+
+    def wait_until_serving(self, timeout: float) -> None:
+        """Wait, at most `timeout` seconds, until a server is there and serving. Raises DeadlineExceeded."""
+        try:
+            self._health.Check(HealthCheckRequest(), timeout=timeout, wait_for_ready=True)
+        except grpc.RpcError as error:
+            raise raised(error) from error
 
     def close(self) -> None:
         """Close the connection."""

@@ -3,7 +3,6 @@
 from enum import IntEnum
 from typing import NamedTuple
 
-
 MOST_MESSAGE = 1500  # characters
 MOST_DETAILS = 5000  # bytes
 """What `Call.fail` sends at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""

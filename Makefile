@@ -1,0 +1,48 @@
+# Everything a person runs. `make demo` and `make test` set up all that they need.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo serve test check format generate install bench soak clean
+
+help:            ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+install: .venv/installed  ## set up everything in .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: install    ## train, export, serve and predict on real data
+	$(BIN)/carousel demo models/recipes/seattle_weather.toml
+
+serve: install   ## serve what was exported to models/repository
+	$(BIN)/carousel serve --repository models/repository
+
+test: install    ## run all the tests
+	$(BIN)/python -m pytest
+
+soak: install    ## run the tests that take long
+	$(BIN)/python -m pytest -m soak
+
+bench: install   ## measure, and draw: build/bench/
+	$(BIN)/python -m tests.benchmarks
+
+check: install   ## lint, format, types, import rules, protos and generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint
+	$(BIN)/python -m tests.generate --check
+
+format: install  ## write the code as ruff would
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+generate: install  ## write the generated code again from protos/
+	$(BIN)/python -m tests.generate
+
+clean:           ## remove what was built
+	rm -rf .venv build dist

@@ -1,0 +1,37 @@
+"""`carousel export`: from a Keras model to a version that is served."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from carousel.cli import training
+from carousel.errors import CarouselError
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "export",
+        help="export a Keras model as a version in a repository",
+        description="Write MODEL (.keras or .h5) as a SavedModel that Carousel and TensorFlow Serving serve, with its "
+        "plan for ONNX Runtime beside it, and check that both answer as Keras does. The version appears whole or not "
+        "at all, and is never overwritten.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file")
+    parser.add_argument("--repository", type=Path, required=True, metavar="DIR", help="the folder of all models")
+    parser.add_argument("--name", required=True, help="the name it is served by")
+    parser.add_argument("--version", type=int, metavar="N", help="(default: one more than the highest there is)")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Export."""
+    quiet, errors = training.module("quiet"), training.module("errors")
+    with quiet.quietly():
+        exporter = training.module("export")
+    try:
+        folder = exporter.export(given.model, given.repository, given.name, given.version)
+    except errors.TrainingError as error:
+        raise CarouselError(str(error)) from error
+    print(folder)  # noqa: T201 - a command's answer
+    return 0

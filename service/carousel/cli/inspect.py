@@ -1,0 +1,65 @@
+"""`carousel inspect`: what a model is, on disk or on a server."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from carousel.errors import CarouselError
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "inspect",
+        help="show what a model takes and gives",
+        description="Show a version on disk (its signature, states and plan, and which engine would serve it), or what "
+        "a running server serves.",
+    )
+    parser.add_argument("version", type=Path, nargs="?", metavar="DIR", help="a version: REPOSITORY/NAME/N")
+    parser.add_argument("--target", help="a server's host:port instead")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Inspect."""
+    if (given.version is None) == (given.target is None):
+        raise CarouselError("inspect takes a version's folder or --target, and not both")
+    lines = _served(given.target) if given.target else _on_disk(given.version)
+    print("\n".join(lines))  # noqa: T201 - a command's answer
+    return 0
+
+
+def _on_disk(folder: Path) -> list[str]:
+    from carousel.model import load  # noqa: PLC0415 - the engine takes a moment to import
+
+    loaded = load(folder.resolve())
+    signature = loaded.signature
+    because = f" ({loaded.not_onnx_because})" if loaded.not_onnx_because else ""
+    bits = {True: "yes", False: "NO", None: "not promised by this engine"}[loaded.bits_equal]
+    rows = loaded.costs.rows
+    alone, together = loaded.costs.step(1), loaded.costs.step(rows) / rows
+    return [
+        f"{loaded.name} version {loaded.version}",
+        f"takes        {signature.inputs}",
+        *(f"gives        {spec}" for spec in signature.outputs),
+        f"states       {', '.join(f'{s.name} [{s.units}]' for s in loaded.states) or 'none: it rides whole'}",
+        f"engine       {loaded.engine.name}{because}",
+        f"equal bits   {bits}",
+        f"a timestep   {1e6 * alone:.0f} us alone, {1e6 * together:.1f} us a row with {rows} rows, on this machine",
+        f"fingerprint  {loaded.fingerprint}",
+    ]
+
+
+def _served(target: str) -> list[str]:
+    from carousel.client import Client  # noqa: PLC0415 - as above
+
+    lines = []
+    with Client(target) as client:
+        for model in client.list_models(timeout=10):
+            lines += [
+                f"{model.name} version {model.version} on {model.engine}",
+                *(f"  takes  {spec}" for spec in model.inputs),
+                *(f"  gives  {spec}" for spec in model.outputs),
+                f"  states {', '.join(f'{name} [{units}]' for name, units in model.states) or 'none: it rides whole'}",
+            ]
+    return lines or ["nothing is served there yet"]

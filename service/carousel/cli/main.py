@@ -1,0 +1,43 @@
+"""Says what the commands are, and runs the one that was asked for."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from carousel.cli import demo, export, inspect, predict, serve, train
+from carousel.errors import CarouselError
+
+_COMMANDS = (train, export, serve, predict, inspect, demo)
+
+_EPILOG = """\
+a first run:
+  carousel train models/recipes/seattle_weather.toml
+  carousel export build/train/seattle-weather/model.keras --repository models/repository --name weather
+  carousel serve --repository models/repository
+  carousel inspect --target localhost:8500
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 it failed and said why, 2 it was called wrongly.
+    """
+    parser = argparse.ArgumentParser(
+        prog="carousel",
+        description="Train, export and serve stacked Keras LSTMs.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add(commands)
+    given = parser.parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except (CarouselError, OSError) as error:
+        sys.stderr.write(f"carousel: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130

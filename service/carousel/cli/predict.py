@@ -1,0 +1,43 @@
+"""`carousel predict`: send sequences from a file to a server."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from carousel.cli.arrays import read_sequences
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "predict",
+        help="send sequences from a file to a server",
+        description="Send every sequence of FILE in one request and print one JSON array a sequence: the output of its "
+        "last timestep, or with --return-sequences of every timestep.",
+    )
+    parser.add_argument("model", help="the model's name")
+    parser.add_argument("file", type=Path, metavar="FILE", help=".csv (a line a timestep; - is stdin), .npy or .npz")
+    parser.add_argument("--target", default="localhost:8500", help="the server's host:port [localhost:8500]")
+    parser.add_argument("--version", type=int, default=0, metavar="N", help="(default: the newest served)")
+    parser.add_argument("--return-sequences", action="store_true", help="every timestep's output")
+    parser.add_argument("--first", type=int, metavar="N", help="send the first N sequences only")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="[60]")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Predict."""
+    from carousel.client import Client  # noqa: PLC0415 - gRPC takes a moment to import
+
+    sequences = read_sequences(given.file)[: given.first]
+    with Client(given.target) as client:
+        for answer in client.predict(
+            given.model,
+            sequences,
+            version=given.version,
+            return_sequences=given.return_sequences,
+            timeout=given.timeout,
+        ):
+            print(json.dumps(answer.output.tolist()))  # noqa: T201 - a command's answer
+    return 0

@@ -1,0 +1,33 @@
+"""`carousel train`: from a recipe to a trained model and its report."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from carousel.cli import training
+from carousel.errors import CarouselError
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train a stacked LSTM from a recipe",
+        description="Train what RECIPE.toml says: read its data, fit the stack, judge it on the test split beside an "
+        "honest baseline, and write model.keras, held_out.npz and a report.",
+    )
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="what to build, from which data")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: build/train/NAME)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Train."""
+    errors = training.module("errors")
+    try:
+        result = training.module("train").train(given.recipe, given.output, quiet=given.quiet)
+    except errors.TrainingError as error:
+        raise CarouselError(str(error)) from error
+    print(result)  # noqa: T201 - a command's answer
+    return 0
