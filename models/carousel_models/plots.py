@@ -33,7 +33,7 @@ def draw_loss(path: Path, training: Training) -> None:
     what = fit.loss.class_name.replace("_", " ")
     if training.splits.task == "forecast" and fit.scale_targets:
         what += ", targets in standard deviations"
-    _say(axes, f"{training.recipe.name}: loss by epoch", "epoch", what)
+    _say(axes, f"{training.recipe.name}: loss by epoch, penalties of regularizers included", "epoch", what)
     axes.legend(frameon=False)
     figure.savefig(path)
 
