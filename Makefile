@@ -35,14 +35,14 @@ check: install   ## lint, format, types, import rules, protos and generated code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint
-	$(BIN)/python -m tests.generate --check
+	$(BIN)/python protos/generate.py --check
 
 format: install  ## write the code as ruff would
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 generate: install  ## write the generated code again from protos/
-	$(BIN)/python -m tests.generate
+	$(BIN)/python protos/generate.py
 
 clean:           ## remove what was built
 	rm -rf .venv build dist
