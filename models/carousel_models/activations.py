@@ -19,19 +19,19 @@ def hard_sigmoid_of_keras_2(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
-# ONNX's LSTM takes an alpha and a beta for every activation, and ignores those that the activation has not.
-LSTM_ACTIVATIONS: dict[object, tuple[str, float, float]] = {
-    activations.elu: ("Elu", 1.0, 0.0),
-    activations.hard_sigmoid: ("HardSigmoid", 1 / 6, 0.5),
-    activations.leaky_relu: ("LeakyRelu", 0.2, 0.0),
-    activations.linear: ("Affine", 1.0, 0.0),
-    activations.relu: ("Relu", 0.0, 0.0),
-    activations.sigmoid: ("Sigmoid", 0.0, 0.0),
-    activations.softplus: ("Softplus", 0.0, 0.0),
-    activations.softsign: ("Softsign", 0.0, 0.0),
-    activations.tanh: ("Tanh", 0.0, 0.0),
-    hard_sigmoid_of_keras_2: ("HardSigmoid", 0.2, 0.5),
+LSTM_ACTIVATIONS: dict[object, tuple[str, tuple[float, ...], tuple[float, ...]]] = {
+    activations.elu: ("Elu", (1.0,), ()),
+    activations.hard_sigmoid: ("HardSigmoid", (1 / 6,), (0.5,)),
+    activations.leaky_relu: ("LeakyRelu", (0.2,), ()),
+    activations.linear: ("Affine", (1.0,), (0.0,)),
+    activations.relu: ("Relu", (), ()),
+    activations.sigmoid: ("Sigmoid", (), ()),
+    activations.softplus: ("Softplus", (), ()),
+    activations.softsign: ("Softsign", (), ()),
+    activations.tanh: ("Tanh", (), ()),
+    hard_sigmoid_of_keras_2: ("HardSigmoid", (0.2,), (0.5,)),
 }
+"""What ONNX's LSTM calls an activation, with its alpha and its beta where it has them."""
 
 
 def activate(graph: Graph, function: object, x: str, where: str) -> str:

@@ -35,13 +35,13 @@ class Graph:
 
     def constant(self, values: ArrayLike) -> str:
         """Add float32 weights."""
-        return self._weight(np.asarray(values, np.float32))
+        return self._weight(np.asarray(values, np.float32, order="C"))
 
     def ints(self, values: int | list[int]) -> str:
         """Add int64 axes, sizes or places."""
-        return self._weight(np.asarray(values, np.int64))
+        return self._weight(np.asarray(values, np.int64, order="C"))
 
     def _weight(self, array: np.ndarray) -> str:
         name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.weights.append(numpy_helper.from_array(array, name))
         return name

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from keras import activations, layers
+from keras.ops import convert_to_numpy as to_numpy
 
 from carousel_models.activations import activate, elu, leaky_relu
 from carousel_models.graph import Graph, NoPlan
@@ -39,11 +40,11 @@ def _relu(graph: Graph, layer: keras.layers.ReLU, x: str) -> str:
 
 
 def _batch_normalization(graph: Graph, layer: keras.layers.BatchNormalization, x: str) -> str:
-    mean, variance = np.array(layer.moving_mean), np.array(layer.moving_variance)
-    gamma = np.array(layer.gamma) if layer.scale else np.float32(1)
+    mean, variance = to_numpy(layer.moving_mean), to_numpy(layer.moving_variance)
+    gamma = to_numpy(layer.gamma) if layer.scale else np.float32(1)
     factor = gamma / np.sqrt(variance + np.float32(layer.epsilon))
     x = graph.add("Mul", graph.add("Sub", x, graph.constant(mean)), graph.constant(factor))
-    return graph.add("Add", x, graph.constant(np.array(layer.beta))) if layer.center else x
+    return graph.add("Add", x, graph.constant(to_numpy(layer.beta))) if layer.center else x
 
 
 def _layer_normalization(graph: Graph, layer: keras.layers.LayerNormalization, x: str) -> str:
@@ -51,15 +52,15 @@ def _layer_normalization(graph: Graph, layer: keras.layers.LayerNormalization, x
         raise NoPlan(f"layer {layer.name!r}: LayerNormalization with rms_scaling has no ONNX form here")
     # ONNX has no LayerNormalization without a scale.
     width = layer.get_build_config()["input_shape"][-1]
-    scale = np.array(layer.gamma) if layer.scale else np.ones(width)
-    offset = np.array(layer.beta) if layer.center else np.zeros(width)
+    scale = to_numpy(layer.gamma) if layer.scale else np.ones(width)
+    offset = to_numpy(layer.beta) if layer.center else np.zeros(width)
     weights = graph.constant(scale), graph.constant(offset)
     return graph.add("LayerNormalization", x, *weights, axis=-1, epsilon=float(layer.epsilon))
 
 
 def _normalization(graph: Graph, layer: keras.layers.Normalization, x: str) -> str:
-    mean = np.array(layer.mean).reshape(-1)
-    spread = np.maximum(np.sqrt(np.array(layer.variance).reshape(-1)), keras.config.epsilon())
+    mean = to_numpy(layer.mean).reshape(-1)
+    spread = np.maximum(np.sqrt(to_numpy(layer.variance).reshape(-1)), keras.config.epsilon())
     if layer.invert:
         return graph.add("Add", graph.add("Mul", x, graph.constant(spread)), graph.constant(mean))
     return graph.add("Div", graph.add("Sub", x, graph.constant(mean)), graph.constant(spread))

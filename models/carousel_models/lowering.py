@@ -79,13 +79,14 @@ def _lstm(graph: Graph, layer: keras.layers.LSTM, inputs: str, hidden: str, carr
         carry,
         hidden_size=layer.units,
         activations=[name for name, _, _ in names],
-        activation_alpha=[alpha for _, alpha, _ in names],
-        activation_beta=[beta for _, _, beta in names],
+        # ONNX Runtime hands these out in order, to those activations alone that take one.
+        activation_alpha=[alpha for _, alphas, _ in names for alpha in alphas] or None,
+        activation_beta=[beta for _, _, betas in names for beta in betas] or None,
     )
     return graph.add("Squeeze", steps, graph.ints([1])), hidden, carry
 
 
-def _activation(layer: keras.layers.LSTM, function: object) -> tuple[str, float, float]:
+def _activation(layer: keras.layers.LSTM, function: object) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
     if function not in LSTM_ACTIVATIONS:
         name = getattr(function, "__name__", type(function).__name__)
         raise NoPlan(f"layer {layer.name!r}: ONNX's LSTM has no activation {name!r}")
