@@ -45,6 +45,12 @@ class ModelFigures:
             4 * loaded.state_width * len(model.sessions),
         )
 
+    def past(self) -> "ModelFigures":
+        """Keep what was counted; nothing is here any more."""
+        return replace(
+            self, riding=0, waiting=0, backlog_seconds=0.0, sessions=0, oldest_idle_seconds=0.0, state_bytes=0
+        )
+
     def joined(self, other: "ModelFigures") -> "ModelFigures":
         """Add another worker's numbers of the same version."""
         return replace(
@@ -78,6 +84,15 @@ class Figures:
     loads: Counter[str]
     open_calls: int
     pace: float
+
+    @classmethod
+    def nothing(cls) -> "Figures":
+        """Say what a server that has not started counts."""
+        return cls(serving=False, models=(), rpcs={}, loads=Counter(), open_calls=0, pace=1.0)
+
+    def past(self) -> "Figures":
+        """Keep what was counted by a process that is no more."""
+        return replace(self, serving=True, models=tuple(m.past() for m in self.models), open_calls=0, pace=1.0)
 
     @classmethod
     def together(cls, figures: Iterable["Figures"]) -> "Figures":

@@ -3,6 +3,7 @@
 import gc
 import logging
 import signal
+import sys
 import time
 from types import FrameType
 
@@ -32,8 +33,8 @@ class Server:
         http_port: The port /metrics listens on.
     """
 
-    def __init__(self, settings: Settings, *, reuse_port: bool = False) -> None:
-        """Bind the ports.
+    def __init__(self, settings: Settings, *, worker: bool = False) -> None:
+        """Bind the ports. A `worker` shares its port with others, and leaves /metrics to who supervises them.
 
         Raises:
             OSError: An address cannot be bound, or a TLS file cannot be read.
@@ -49,7 +50,7 @@ class Server:
             max_connection_age=settings.max_connection_age_seconds,
             max_connection_age_grace=settings.drain_seconds,
             compression=settings.compression,
-            reuse_port=reuse_port,
+            reuse_port=worker,
             observe=self._services.observe,
         )
         self._loop = Loop(self._transport, self._catalog.turning)
@@ -67,21 +68,25 @@ class Server:
         self.port = self._transport.listen(settings.host, settings.port, _credentials(settings))
         if settings.health_port is not None:
             self.health_port = self._transport.listen(settings.host, settings.health_port)
-        self._metrics, self.http_port = metrics.serve_metrics(
-            lambda: self._loop.ask(self.figures), settings.http_host, settings.http_port
-        )
+        self._metrics = None
+        if not worker:
+            self._metrics, self.http_port = metrics.serve_metrics(
+                self.ask_figures, settings.http_host, settings.http_port
+            )
         self._draining = False
 
-    def run(self) -> None:
-        """Serve until the drain is over."""
+    def run(self) -> int:
+        """Serve until the drain is over; return the exit status."""
         if message := transport.untested():
             logger.warning(message)
         self._transport.start()
         self._loader.start(self._ready)
         self._loop.run()
         self._loader.stop()
-        self._metrics.shutdown()
+        if self._metrics is not None:
+            self._metrics.shutdown()
         self._transport.close()
+        return 0
 
     def drain(self) -> None:
         """Say NOT_SERVING, wait for balancers to notice, finish what is admitted, and return from `run`.
@@ -100,8 +105,11 @@ class Server:
         signal.signal(signal.SIGTERM, received)
         signal.signal(signal.SIGINT, received)
 
-    def figures(self) -> Figures:
-        """Copy every number. Of the loop's thread alone; elsewhere through `Loop.ask`."""
+    def ask_figures(self) -> Figures:
+        """Copy every number. From any thread but the loop's."""
+        return self._loop.ask(self._figures)
+
+    def _figures(self) -> Figures:
         now = time.monotonic()
         return Figures(
             self._services.health.serving,
@@ -147,6 +155,13 @@ class Server:
     def _give_up(self) -> None:
         logger.warning("%d calls were still open after the drain; ending them", self._transport.open_calls)
         self._transport.cancel_all()
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """Log as every process of a server does."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

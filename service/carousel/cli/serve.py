@@ -1,7 +1,6 @@
 """`carousel serve`: the server."""
 
 import argparse
-import logging
 import sys
 from typing import Any, get_args
 
@@ -47,20 +46,18 @@ def run(given: argparse.Namespace) -> int:
             place = ".".join(map(str, fault["loc"])) or "settings"
             sys.stderr.write(f"carousel serve: {place}: {fault['msg']}, got {fault['input']!r}\n")
         return 2
-    logging.basicConfig(
-        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     # What a server stands on takes a moment to import; no other command should wait for it.
-    from carousel.server import Server  # noqa: PLC0415
+    from carousel.server import Server, log_to_stderr  # noqa: PLC0415
+    from carousel.workers import Workers  # noqa: PLC0415
 
-    server = Server(settings)
+    log_to_stderr(settings)
+    server = Workers(settings) if settings.workers > 1 else Server(settings)
     server.drain_on_signals()
     print(  # noqa: T201 - whoever started it reads the ports here
-        f"gRPC on {settings.host}:{server.port}, metrics on http://{settings.host}:{server.http_port}/metrics",
+        f"gRPC on {settings.host}:{server.port}, metrics on http://{settings.http_host}:{server.http_port}/metrics",
         flush=True,
     )
-    server.run()
-    return 0
+    return server.run()
 
 
 def _written(value: object) -> str:

@@ -7,12 +7,24 @@ from google.protobuf.message import DecodeError
 from carousel.errors import CarouselError, InvalidRequest, Violation
 from carousel.status import status_of
 from carousel.tallies import RpcTally
-from carousel.transport import Call, Status, Streaming, Unary
+from carousel.transport import Call, Code, Status, Streaming, Unary
 
 
 def fail(call: Call, error: CarouselError) -> None:
     """Answer with an error."""
     call.fail(Status(*status_of(error)))
+
+
+def secured(function: Callable[..., None]) -> Callable[..., None]:
+    """Serve a function over TLS alone."""
+
+    def guarded(call: Call, *messages: bytes) -> None:
+        if call.secure:
+            function(call, *messages)
+        else:
+            call.fail(Status(Code.UNAUTHENTICATED, f"{call.method} is served over TLS; this port is for health alone"))
+
+    return guarded
 
 
 def unary(function: Callable[[Call, bytes], None], tally: RpcTally) -> Unary:

@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from carousel.catalog import Catalog
 from carousel.loop import Loop
-from carousel.rpc.gates import streaming, unary
+from carousel.rpc.gates import secured, streaming, unary
 from carousel.rpc.health import Health
 from carousel.rpc.inference import Inference
 from carousel.rpc.live import Live
@@ -55,6 +55,12 @@ class Services:
             for version in ("v1", "v1alpha"):
                 name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
                 functions[name] = ("bidi_stream", reflection.stream)
+        if settings.tls_certificate is not None:
+            # A plaintext port beside TLS is for Kubernetes' probes, which speak nothing else.
+            functions = {
+                name: (kind, function if name.startswith(f"/{_HEALTH}/") else secured(function))
+                for name, (kind, function) in functions.items()
+            }
         self._tallies = {name: RpcTally(kind) for name, (kind, _) in functions.items()}
         self.methods: dict[str, Unary | Streaming] = {
             name: (unary if kind == "unary" else streaming)(function, self._tallies[name])

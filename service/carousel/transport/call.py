@@ -18,9 +18,10 @@ _FOREVER = 1e12  # the C core says "no deadline" as a time some hundred billion 
 
 
 class Owner(Protocol):
-    """Who counts the calls."""
+    """Who counts the calls, and watches for cancellation those that are not answered at once."""
 
     open_calls: int
+    unwatched: set["Call"]
 
     def observe(self, call: "Call", code: int) -> None:
         """Take note of a call that is answered or gone, and of its status code."""
@@ -91,6 +92,11 @@ class Call:
     def identities(self) -> dict[str, tuple[bytes, ...]]:
         """What TLS says of the peer, as `x509_common_name` or `peer_spiffe_id`; names only with mutual TLS."""
         return {name.decode(): tuple(values) for name, values in (cygrpc.auth_context(self._call) or {}).items()}
+
+    @property
+    def secure(self) -> bool:
+        """Whether the call came over TLS."""
+        return self.identities.get("transport_security_type") == (b"ssl",)
 
     def reply(self, message: bytes) -> None:
         """Answer with one message and status OK."""
@@ -230,6 +236,7 @@ class Call:
             self._call.start_server_batch(operations, _ignore)
         else:
             self._watched = True
+            self._owner.unwatched.discard(self)
             self._call.start_server_batch((*operations, cygrpc.ReceiveCloseOnServerOperation(0)), self._closed)
 
     def _closed(self, _event: Any) -> None:

@@ -78,6 +78,8 @@ class Server:
     ) -> None:
         self.open_calls = 0
         """Calls accepted and not yet over."""
+        self.unwatched: set[Call] = set()
+        """Unary calls neither answered nor watched for cancellation: what `settle` is for."""
         self.observe = observe
         arguments: dict[str, int | None] = {
             "grpc.max_receive_message_length": max_receive_bytes,
@@ -95,7 +97,6 @@ class Server:
             "grpc.so_reuseport": int(reuse_port),
         }
         self._methods = {name.encode(): (name, method) for name, method in methods.items()}
-        self._unwatched: list[Call] = []
         self._waking = threading.RLock()  # a signal handler may wake while the loop's thread holds it
         self._waker: Any = None
         self._wake_is_due = False
@@ -154,9 +155,9 @@ class Server:
 
         Watching costs a call one more event, so that calls answered within their first turn go without.
         """
-        for call in self._unwatched:
+        for call in self.unwatched:
             call.watch()
-        self._unwatched.clear()
+        self.unwatched.clear()
 
     @property
     def stopped(self) -> bool:
@@ -213,7 +214,7 @@ class Server:
         name, method = known
         call = Call(self, core, name, event.invocation_metadata, details.deadline)
         if isinstance(method, Unary):
-            self._unwatched.append(call)
+            self.unwatched.add(call)
             call.serve(method.function)
         else:
             call.stream(method.function)

@@ -1,0 +1,79 @@
+"""Workers share a port, are replaced when they die, count together, and drain together."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+
+from carousel.client import Client
+
+PREDICT = 'grpc_server_handled_total{grpc_code="OK",grpc_method="Predict"'
+
+
+@pytest.fixture
+def workers(repository):
+    command = [sys.executable, "-m", "carousel", "serve", "--workers", "2", "--repository", str(repository)]
+    loopback = ["--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"]
+    process = subprocess.Popen(
+        [*command, *loopback, "--drain-notice-seconds", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = process.stdout.readline()
+    target, metrics = said.removeprefix("gRPC on ").strip().split(", metrics on ")
+    yield process, target, metrics
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def counted(metrics, start):
+    lines = urllib.request.urlopen(metrics).read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start))
+
+
+def ask(target, calls):
+    """Ask over as many connections, so that both workers get some."""
+    for _ in range(calls):
+        with Client(target) as client:
+            client.wait_until_serving(timeout=30)
+            client.predict("stack", [np.ones((5, 64), np.float32)], timeout=30)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        pids = [int(child) for child in file.read().split()]
+    return [child for child in pids if "spawn_main" in open(f"/proc/{child}/cmdline").read()]
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_workers_count_together_survive_a_death_and_drain_to_status_zero(workers):
+    process, target, metrics = workers
+    ask(target, 12)
+    assert counted(metrics, PREDICT) == 12
+    before = children(process.pid)
+    assert len(before) == 2
+
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(set(children(process.pid)) - {before[0]}) == 2)
+    ask(target, 12)
+    # Counters never fall: what the dead one had counted by the last scrape stays.
+    assert counted(metrics, PREDICT) == 24
+
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log
+    assert re.search(r"worker \d+ ended with status -9", log)
