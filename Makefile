@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test check format generate install bench soak clean
+.PHONY: help demo serve test check format generate install tools bench soak clean
 
 help:            ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,13 +20,16 @@ demo: install    ## train, export, serve and predict on real data
 serve: install   ## serve what was exported to models/repository
 	$(BIN)/carousel serve --repository models/repository
 
-test: install    ## run all the tests
+tools:
+	tests/tools
+
+test: install tools  ## run all the tests
 	$(BIN)/python -m pytest
 
-soak: install    ## run the tests that take long
+soak: install tools  ## run the tests that take long
 	$(BIN)/python -m pytest -m soak
 
-bench: install   ## measure, and draw: build/bench/
+bench: install tools  ## measure, and draw: build/bench/
 	$(BIN)/python -m tests.benchmarks
 
 check: install   ## lint, format, types, import rules, protos and generated code
