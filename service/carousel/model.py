@@ -220,8 +220,9 @@ class Model:
 
     def _complete(self, batch: Batch, outputs: Floats, state: Floats, began: float) -> None:
         now = self._clock()
-        self._scheduler.complete(batch, outputs, state, now)
         tally, rows = self.tally, len(batch.sequences)
+        tally.padded_steps += rows * batch.steps - sum([min(batch.steps, each.remaining) for each in batch.sequences])
+        self._scheduler.complete(batch, outputs, state, now)
         tally.steps += rows * batch.steps
         tally.rows.add(rows)
         tally.tick_steps.add(batch.steps)

@@ -1,0 +1,121 @@
+"""The one promise, on the real engine: whatever a schedule does to a sequence, its answer keeps every bit."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from carousel.admission import Admission
+from carousel.engines.onnx import OnnxEngine
+from carousel.model import Loaded, Model
+from carousel.sequence import Sequence
+from carousel.signature import Signature, TensorSpec
+from carousel.testing import flat_costs
+from carousel_models.lowering import plan_of
+from carousel_models.stack import stack_of
+
+STACKS = {
+    "one": [keras.layers.LSTM(7)],
+    "two and a head": [
+        keras.layers.Normalization(mean=[0.1] * 3, variance=[2.0] * 3),
+        keras.layers.LSTM(16, return_sequences=True),
+        keras.layers.LSTM(9, activation="relu"),
+        keras.layers.Dense(5, activation="tanh"),
+        keras.layers.Dense(2),
+    ],
+    "wide": [keras.layers.LSTM(33, return_sequences=True), keras.layers.LSTM(24, use_bias=False)],
+}
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def lowered(request):
+    keras.utils.set_random_seed(3)
+    stack = stack_of(keras.Sequential([keras.Input((None, 3)), *STACKS[request.param]]))
+    return stack, OnnxEngine(plan_of(stack))
+
+
+def turning(stack, engine, rows, steps, now):
+    spec = TensorSpec("inputs", "float32", (None, None, 3))
+    signature = Signature(spec, spec, TensorSpec("last_step", "float32", (None, stack.units)))
+    loaded = Loaded("m", 1, signature, tuple(stack.states), "00" * 32, engine, flat_costs(rows, steps), "", True)
+    return Model(loaded, Admission(math.inf), lambda function: function(), lambda: now[0])
+
+
+def alone(stack, engine, sequence):
+    """What the sequence gets alone and whole, from the state it began with."""
+    width = sum(state.units for state in stack.states)
+    start = np.zeros((1, width), np.float32) if sequence.began is None else sequence.began[None]
+    outputs, state = engine.run(np.ascontiguousarray(sequence.whole[:, None]), start)
+    return (outputs[:, 0] if sequence.return_sequences else outputs[-1, 0]), state[0]
+
+
+class Ride(Sequence):
+    """A sequence that remembers how it began, and how often it was answered."""
+
+    __slots__ = ("answers", "began", "whole")
+
+
+def ride(chance, width, steps, now):
+    answers = []
+    begun = chance.standard_normal(width).astype(np.float32) if chance.random() < 0.3 else None
+    sequence = Ride(
+        steps,
+        answers.append,
+        return_sequences=bool(chance.random() < 0.5),
+        return_state=bool(chance.random() < 0.5),
+        state=begun,
+        deadline=now + chance.exponential(0.5) if chance.random() < 0.1 else math.inf,
+    )
+    sequence.answers, sequence.began, sequence.whole = answers, begun, steps
+    return sequence
+
+
+def check(stack, engine, seed):
+    """Run one random schedule: joins, parks, cancels, expiries, chunkings, batch-mates. Return the answers compared."""
+    chance = np.random.default_rng(seed)
+    now = [0.0]
+    model = turning(stack, engine, int(chance.integers(1, 9)), int(chance.integers(1, 12)), now)
+    everyone, cancelled = [], set()
+    width = model.loaded.state_width
+    for _ in range(int(chance.integers(1, 25))):
+        for _ in range(int(chance.poisson(1.5))):
+            length = int(min(60, 1 + chance.lognormal(1.5, 1.2)))
+            sequence = ride(chance, width, chance.standard_normal((length, 3)).astype(np.float32), now[0])
+            everyone.append(sequence)
+            model._scheduler.add(sequence, now[0])
+        if everyone and chance.random() < 0.2:
+            victim = everyone[int(chance.integers(len(everyone)))]
+            if not victim.over:
+                model.cancel(victim)
+                cancelled.add(victim)
+        if model.busy:
+            model.turn()
+        now[0] += float(chance.exponential(0.01))
+    while model.busy:
+        model.turn()
+        now[0] += 0.002
+    for sequence in everyone:
+        if sequence in cancelled:
+            assert not sequence.answers
+            continue
+        assert sequence.answers == [sequence], "every admitted sequence gets exactly one answer"
+        if sequence.error is None:
+            outputs, state = alone(stack, engine, sequence)
+            assert sequence.output.tobytes() == outputs.tobytes()
+            if sequence.return_state:
+                assert sequence.state.tobytes() == state.tobytes()
+    assert model.backlog == 0.0
+    assert model.tally.padded_steps == 0
+    return sum(sequence.error is None for sequence in everyone) - len(cancelled)
+
+
+def test_no_schedule_changes_a_bit(lowered):
+    stack, engine = lowered
+    assert sum(check(stack, engine, seed) for seed in range(200)) > 1000
+
+
+@pytest.mark.soak
+def test_no_schedule_of_ten_thousand_changes_a_bit(lowered):
+    stack, engine = lowered
+    assert sum(check(stack, engine, seed) for seed in range(10_000, 13_400)) > 17_000
