@@ -95,19 +95,17 @@ def check(stack, engine, seed):
     while model.busy:
         model.turn()
         now[0] += 0.002
-    for sequence in everyone:
-        if sequence in cancelled:
-            assert not sequence.answers
-            continue
-        assert sequence.answers == [sequence], "every admitted sequence gets exactly one answer"
-        if sequence.error is None:
-            outputs, state = alone(stack, engine, sequence)
-            assert sequence.output.tobytes() == outputs.tobytes()
-            if sequence.return_state:
-                assert sequence.state.tobytes() == state.tobytes()
     assert model.backlog == 0.0
     assert model.tally.padded_steps == 0
-    return sum(sequence.error is None for sequence in everyone) - len(cancelled)
+    assert not any(sequence.answers for sequence in cancelled)
+    admitted = [sequence for sequence in everyone if sequence not in cancelled]
+    assert all(sequence.answers == [sequence] for sequence in admitted), "each gets exactly one answer"
+    answered = [sequence for sequence in admitted if sequence.error is None]
+    for sequence in answered:
+        outputs, state = alone(stack, engine, sequence)
+        assert sequence.output.tobytes() == outputs.tobytes()
+        assert not sequence.return_state or sequence.state.tobytes() == state.tobytes()
+    return len(answered)
 
 
 def test_no_schedule_changes_a_bit(lowered):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,9 +49,8 @@ def ask(target, calls):
 
 
 def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        pids = [int(child) for child in file.read().split()]
-    return [child for child in pids if "spawn_main" in open(f"/proc/{child}/cmdline").read()]
+    tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in tasks if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def until(condition, seconds=30):
