@@ -2,7 +2,6 @@
 
 import math
 import time
-from bisect import bisect_left
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +11,9 @@ from carousel.engines import Engine
 TICK = 0.002
 """Seconds a tick should take: short enough that a newcomer steps on soon, long enough that Python's part is small."""
 
-_WORTH_IT = 1.06  # twice the rows must buy at least this much more throughput
+_NEAR_BEST = 0.95  # of the best throughput at any row count: fewer rows at that price answer sooner
+_SHORT_TICK = 8  # timesteps of a tick, and
+_PYTHON = 60e-6  # seconds of Python around it, for which that throughput is counted
 _MOST_ROWS = 64
 _PROBE_STEPS = 4
 _REPEATS = 3
@@ -27,37 +28,31 @@ class Costs:
         call: Seconds of one engine call beyond its timesteps.
     """
 
-    __slots__ = ("_grid", "_step", "call", "rows")
+    __slots__ = ("_step", "_steps", "call", "rows")
 
     def __init__(self, call: float, step: dict[int, float]) -> None:
-        """Take `step`, seconds of one timestep by row count, at one row and some larger counts."""
+        """Take `step`, seconds of one timestep by row count: of one row and of some larger counts."""
+        counts = sorted(step)
+        every = np.arange(1, counts[-1] + 1)
         self.call = call
-        self._grid = sorted(step)
-        self._step = [step[rows] for rows in self._grid]
-        self.rows = self._grid[0]
-        for rows in self._grid[1:]:
-            if (rows / step[rows]) < _WORTH_IT * (self.rows / step[self.rows]):
-                break
-            self.rows = rows
+        # Between measured counts costs lie on the straight line.
+        self._step: list[float] = np.interp(every, counts, [step[count] for count in counts]).tolist()
+        self._steps = [max(1, int((TICK - call) / seconds)) for seconds in self._step]
+        throughput = {count: count / (_PYTHON + call + _SHORT_TICK * step[count]) for count in counts}
+        best = max(throughput.values())
+        self.rows = next(count for count in counts if throughput[count] >= _NEAR_BEST * best)
 
     def step(self, rows: int) -> float:
-        """Seconds of one timestep of `rows` rows; between measured counts on the straight line."""
-        at = bisect_left(self._grid, rows)
-        if at < len(self._grid) and self._grid[at] == rows:
-            return self._step[at]
-        if at == len(self._grid):
-            return self._step[-1] * rows / self._grid[-1]
-        low, high = self._grid[at - 1], self._grid[at]
-        share = (rows - low) / (high - low)
-        return self._step[at - 1] * (1 - share) + self._step[at] * share
+        """Seconds of one timestep of `rows` rows, as many as were measured at most."""
+        return self._step[rows - 1]
 
     def tick(self, rows: int, steps: int) -> float:
         """Seconds of one tick."""
-        return self.call + steps * self.step(rows)
+        return self.call + steps * self._step[rows - 1]
 
     def steps(self, rows: int) -> int:
-        """Timesteps of a tick that lasts about TICK seconds; at least one."""
-        return max(1, int((TICK - self.call) / self.step(rows)))
+        """Timesteps of a tick of `rows` rows that lasts about TICK seconds; at least one."""
+        return self._steps[rows - 1]
 
     def work(self, steps: int) -> float:
         """Seconds of the machine that `steps` timesteps of one sequence take in good company."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from carousel.costs import Costs
+from carousel.costs import TICK, Costs
 from carousel.tensors import Floats
 from carousel.transport import Status
 
@@ -33,9 +33,11 @@ class FakeEngine:
 
 
 def flat_costs(rows: int = 4, steps: int = 8) -> Costs:
-    """Costs by which `rows` ride at most, `steps` a tick, and every timestep of a full tick takes the same."""
-    step = 0.002 / (steps + 0.5)
-    return Costs(0.0, {1: step, rows: step, 2 * rows: 2 * step}) if rows > 1 else Costs(0.0, {1: step, 2: 2 * step})
+    """Say that `rows` may ride at most, `steps` a tick, and that every tick of them takes the same."""
+    step = TICK / (steps + 0.5)
+    costs = Costs(0.0, dict.fromkeys((1, rows), step))
+    costs.rows = rows
+    return costs
 
 
 class FakeCall:

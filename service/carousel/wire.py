@@ -57,15 +57,14 @@ def read_steps(
 
 def shape_faults(shape: tuple[int, ...], field: str, signature: Signature, bounds: Bounds) -> list[Violation]:
     """Name every fault of a sequence's shape; [timesteps, input_dim] is expected."""
-    expected = describe((signature.timesteps, signature.input_dim))
     if not shape:
-        return [Violation(field, f"is missing, expected {expected}")]
+        return [Violation(field, f"is missing, expected {_expected(signature)}")]
     if any(d < 0 for d in shape):
         return [Violation(field, f"is {describe_raw(shape)}, and a dimension cannot be negative")]
     if math.prod(shape) > LARGEST:
         return [Violation(field, f"is {describe(shape)}, more than the {LARGEST} elements one tensor may have")]
     if len(shape) != 2:
-        return [Violation(field, f"has rank {len(shape)}, {describe(shape)}; expected rank 2, {expected}")]
+        return [Violation(field, f"has rank {len(shape)}, {describe(shape)}; expected rank 2, {_expected(signature)}")]
     faults = []
     timesteps, input_dim = shape
     if timesteps == 0:
@@ -77,6 +76,10 @@ def shape_faults(shape: tuple[int, ...], field: str, signature: Signature, bound
     if input_dim != signature.input_dim:
         faults.append(Violation(field, f"has input_dim {input_dim}, the model takes {signature.input_dim}"))
     return faults
+
+
+def _expected(signature: Signature) -> str:
+    return describe((signature.timesteps, signature.input_dim))
 
 
 def finite(steps: Floats, field: str, bounds: Bounds) -> tuple[Floats | None, list[Violation]]:

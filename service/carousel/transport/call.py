@@ -21,7 +21,7 @@ class Owner(Protocol):
     """Who counts the calls, and watches for cancellation those that are not answered at once."""
 
     open_calls: int
-    unwatched: set["Call"]
+    unwatched: dict["Call", None]
 
     def observe(self, call: "Call", code: int) -> None:
         """Take note of a call that is answered or gone, and of its status code."""
@@ -236,7 +236,7 @@ class Call:
             self._call.start_server_batch(operations, _ignore)
         else:
             self._watched = True
-            self._owner.unwatched.discard(self)
+            self._owner.unwatched.pop(self, None)
             self._call.start_server_batch((*operations, cygrpc.ReceiveCloseOnServerOperation(0)), self._closed)
 
     def _closed(self, _event: Any) -> None:

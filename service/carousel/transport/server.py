@@ -23,6 +23,7 @@ _COMPRESSIONS = {
     "deflate": cygrpc.CompressionAlgorithm.deflate,
     "gzip": cygrpc.CompressionAlgorithm.gzip,
 }
+_UNWATCHED = 0.025  # seconds that a unary call goes unwatched: a cancellation within them is seen when they are over
 _SLICE = 0.2  # seconds that a poll waits at most while there is no call yet to wake it through
 
 
@@ -78,8 +79,8 @@ class Server:
     ) -> None:
         self.open_calls = 0
         """Calls accepted and not yet over."""
-        self.unwatched: set[Call] = set()
-        """Unary calls neither answered nor watched for cancellation: what `settle` is for."""
+        self.unwatched: dict[Call, None] = {}
+        """Unary calls neither answered nor watched for cancellation, oldest first: what `settle` is for."""
         self.observe = observe
         arguments: dict[str, int | None] = {
             "grpc.max_receive_message_length": max_receive_bytes,
@@ -151,13 +152,14 @@ class Server:
                 waker.start_server_batch((), self._woken)
 
     def settle(self) -> None:
-        """Begin to watch the unary calls still open for cancellation. Once a turn of the loop, after the work.
+        """Begin to watch the unary calls that are still open for cancellation. Once a turn of the loop, after the work.
 
-        Watching costs a call one more event, so that calls answered within their first turn go without.
+        Watching costs a call one more event, so that calls answered within their first few turns go without.
         """
-        for call in self.unwatched:
-            call.watch()
-        self.unwatched.clear()
+        begun = time.monotonic() - _UNWATCHED
+        while self.unwatched and (oldest := next(iter(self.unwatched))).began < begun:
+            del self.unwatched[oldest]
+            oldest.watch()
 
     @property
     def stopped(self) -> bool:
@@ -214,7 +216,7 @@ class Server:
         name, method = known
         call = Call(self, core, name, event.invocation_metadata, details.deadline)
         if isinstance(method, Unary):
-            self.unwatched.add(call)
+            self.unwatched[call] = None
             call.serve(method.function)
         else:
             call.stream(method.function)
