@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 
-class NoPlan(Exception):  # noqa: N818 it is no error: TensorFlow serves such a model
-    """The model has no plan; says which layer and why."""
+class NoPlan(Exception):
+    """No error: the model is served, but by TensorFlow. Says which layer has no plan and why."""
 
 
 class Graph:

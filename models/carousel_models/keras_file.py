@@ -1,18 +1,16 @@
 """A Keras model read from its file, with the meaning it had when it was saved."""
 
-import json
 import logging
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 from keras import activations
 
 from carousel_models.activations import hard_sigmoid_of_keras_2
 from carousel_models.errors import ExportRefused
+from carousel_models.keras_2 import keras_version, readable
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +24,19 @@ def read_model(path: Path) -> keras.Model:
     Raises:
         ExportRefused: The file is missing, of another kind, or Keras cannot read it.
     """
-    version = _keras_version(path)
+    version = keras_version(path)
+    old = int(version.split(".")[0]) < 3
     try:
-        model = keras.saving.load_model(path, compile=False)
+        if old:
+            with readable(path) as copy:
+                model = keras.saving.load_model(copy, compile=False)
+        else:
+            model = keras.saving.load_model(path, compile=False)
+    except ExportRefused:
+        raise
     except Exception as error:  # Keras raises whatever its layers raise
         raise ExportRefused(f"{path}: Keras {keras.__version__} cannot read the model: {error}") from error
-    if int(version.split(".")[0]) < 3:
+    if old:
         _restore_hard_sigmoid(model, path, version)
     return model
 
@@ -54,22 +59,6 @@ def _restore_hard_sigmoid(model: keras.Model, path: Path, version: str) -> None:
                 setattr(part, name, hard_sigmoid_of_keras_2)
                 changed.append(part.name)
     if changed:
-        _log.warning("%s: saved by Keras %s: hard_sigmoid of %s keeps its meaning 0.2 x + 0.5", path, version, changed)
-
-
-def _keras_version(path: Path) -> str:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return str(json.loads(archive.read("metadata.json"))["keras_version"])
-        with h5py.File(path) as file:
-            if "model_config" not in file.attrs:
-                raise ExportRefused(f"{path}: holds weights alone; save the whole model with model.save('model.keras')")
-            version = file.attrs.get("keras_version", "1")
-            return version.decode() if isinstance(version, bytes) else str(version)
-    except FileNotFoundError as error:
-        raise ExportRefused(f"{path}: there is no such file") from error
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ExportRefused(
-            f"{path}: is not a Keras model: expected a .keras or .h5 file written by model.save ({error})"
-        ) from error
+        _log.warning(
+            "%s: saved by Keras %s: hard_sigmoid of %s keeps its meaning 0.2 x + 0.5", path, version, ", ".join(changed)
+        )

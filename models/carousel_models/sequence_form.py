@@ -10,8 +10,8 @@ from keras import layers
 _Layers = list[keras.layers.Layer]
 
 
-class RidesWhole(Exception):  # noqa: N818 it is no error: such a model is served, but not in chunks
-    """The model cannot ride in chunks; says which layer and why."""
+class RidesWhole(Exception):
+    """No error: the model is served, but not in chunks. Says which layer needs the whole sequence and why."""
 
 
 def sequence_form(layer: keras.layers.Layer, rank: int, width: int) -> _Layers:

@@ -33,13 +33,20 @@ def refuse_unservable(model: keras.Model) -> None:
 
 
 def stateless_clone(model: keras.Model) -> keras.Model:
-    """Copy a model that rides whole, without states of its own and without training's dropout."""
-    clone = keras.models.clone_model(model)
+    """Copy a model that rides whole, without states of its own and without training's dropout.
+
+    Raises:
+        ExportRefused: Keras cannot copy it.
+    """
+    try:
+        clone = keras.models.clone_model(model)
+    except (TypeError, ValueError) as error:
+        raise ExportRefused(
+            f"the model cannot be copied: {error}; register what is your own with "
+            "@keras.saving.register_keras_serializable()"
+        ) from error
     clone.set_weights(model.get_weights())
-    for part, source in zip(parts_of(clone), parts_of(model), strict=True):
-        for name in ("activation", "recurrent_activation"):
-            if name in vars(source):
-                setattr(part, name, vars(source)[name])
+    for part in parts_of(clone):
         if isinstance(part, layers.RNN):
             part.stateful = False
         # Even at inference recurrent_dropout draws random numbers in a graph.

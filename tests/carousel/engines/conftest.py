@@ -4,8 +4,9 @@ from pathlib import Path
 
 import keras
 import pytest
-from carousel_models.export import export
 from keras import layers
+
+from carousel_models.export import export
 
 
 @pytest.fixture(scope="session")

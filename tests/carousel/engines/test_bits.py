@@ -3,20 +3,38 @@
 import keras
 import numpy as np
 import pytest
-from carousel.engines.bits import check_bits
-from carousel.engines.onnx import OnnxEngine
-from carousel.golden import disagreement
-from carousel_models.activations import LSTM_ACTIVATIONS
-from carousel_models.lowering import plan_of
-from carousel_models.stack import stack_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import activations, layers
 
-HEADS = (
-    "elu exponential gelu hard_sigmoid leaky_relu linear log_softmax relu relu6 selu sigmoid silu softmax softplus "
-    "softsign tanh"
-).split()
+from carousel.engines import load_engine
+from carousel.engines.bits import check_bits
+from carousel.engines.onnx import OnnxEngine
+from carousel.golden import disagreement
+from carousel.manifest import read_manifest
+from carousel.signature import read_signature
+from carousel_models.activations import LSTM_ACTIVATIONS
+from carousel_models.lowering import plan_of
+from carousel_models.stack import stack_of
+
+HEADS = [
+    "elu",
+    "exponential",
+    "gelu",
+    "hard_sigmoid",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "tanh",
+]
 BETWEEN = (
     layers.LayerNormalization,
     layers.BatchNormalization,
@@ -119,10 +137,6 @@ def test_the_check_at_load_sees_a_broken_promise():
 @pytest.mark.parametrize("name", ["lstm128", "stack", "relu50"])
 def test_the_check_at_load_passes_what_keeps_it(repository, name):
     """`check_bits` is true for exported plans on this machine."""
-    from carousel.engines import load_engine
-    from carousel.manifest import read_manifest
-    from carousel.signature import read_signature
-
     version = repository / name / "1"
     signature, manifest = read_signature(version), read_manifest(version)
     engine, because = load_engine(version, signature, manifest, "onnx")

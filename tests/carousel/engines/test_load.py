@@ -1,0 +1,154 @@
+"""Law 7: the SavedModel is the truth. A plan serves only if it is this SavedModel's and answers as it must."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from carousel.engines import load_engine
+from carousel.errors import ModelRejected
+from carousel.golden import Golden, read_golden, write_golden
+from carousel.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, read_manifest
+from carousel.signature import read_signature
+
+
+@pytest.fixture
+def version(repository, tmp_path):
+    """A version of one's own, to damage."""
+    return shutil.copytree(repository / "relu50" / "1", tmp_path / "relu50" / "1")
+
+
+def load(version, choice="auto"):
+    """Load as the server does."""
+    return load_engine(version, read_signature(version), read_manifest(version), choice)
+
+
+def other_plan(version, repository):
+    """A plan of the right shape with other weights."""
+    plan = (version / FOLDER / PLAN).read_bytes()
+    at = plan.index(b"weight_", len(plan) // 2) - 4000
+    return plan[:at] + np.float32(0.5).tobytes() * 100 + plan[at + 400 :]
+
+
+DAMAGES = {
+    "other weights": (
+        lambda version, repository: (version / FOLDER / PLAN).write_bytes(other_plan(version, repository)),
+        "does not reproduce the golden answers",
+    ),
+    "another model's plan": (
+        lambda version, repository: shutil.copy(repository / "stack" / "1" / FOLDER / PLAN, version / FOLDER / PLAN),
+        "the plan cannot be run",
+    ),
+    "a plan cut short": (
+        lambda version, _: (version / FOLDER / PLAN).write_bytes((version / FOLDER / PLAN).read_bytes()[:1000]),
+        "the plan cannot be run",
+    ),
+    "no plan": (lambda version, _: (version / FOLDER / PLAN).unlink(), "the plan cannot be run"),
+    "no golden answers": (lambda version, _: (version / FOLDER / GOLDEN).unlink(), "golden answers cannot be read"),
+    "golden answers cut short": (
+        lambda version, _: (version / FOLDER / GOLDEN).write_bytes((version / FOLDER / GOLDEN).read_bytes()[:500]),
+        "golden answers cannot be read",
+    ),
+    "other golden answers": (
+        lambda version, _: write_golden(
+            version / FOLDER / GOLDEN,
+            [
+                Golden(golden.inputs, golden.sequence, golden.last_step + np.float32(0.01))
+                for golden in read_golden(version / FOLDER / GOLDEN)
+            ],
+        ),
+        "does not reproduce the golden answers: of 1 timesteps, element [0]",
+    ),
+    "no golden sequences": (lambda version, _: write_golden(version / FOLDER / GOLDEN, []), "holds no golden answers"),
+    "another SavedModel": (
+        lambda version, repository: (version / "variables" / "variables.index").write_bytes(
+            (version / "variables" / "variables.index").read_bytes() + b"\0"
+        ),
+        "derived from another SavedModel",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_plan_in_doubt_is_not_used(version, repository, damage):
+    """With "onnx" the version is rejected and the reason named; nothing else is asked of a damaged plan."""
+    damaging, reason = DAMAGES[damage]
+    damaging(version, repository)
+    with pytest.raises(ModelRejected) as error:
+        load(version, "onnx")
+    assert reason in error.value.message
+
+
+def test_tensorflow_serves_where_the_plan_is_in_doubt(version):
+    """With "auto" the SavedModel itself serves, and the reason is told."""
+    (version / FOLDER / PLAN).write_bytes(b"")
+    engine, because = load(version)
+    assert engine.name == "tensorflow"
+    assert "the plan cannot be run" in because
+
+
+def test_a_foreign_savedmodel_is_served_whole(tmp_path):
+    """Without a manifest, `serving_default` from `inputs` to `last_step` is all that is needed."""
+    spec = tf.TensorSpec((None, None, 2), tf.float32, "inputs")
+    total = tf.function(lambda inputs: {"last_step": tf.reduce_sum(inputs, axis=1)}, input_signature=[spec])
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures={"serving_default": total})
+    engine, because = load(tmp_path)
+    assert "has no manifest" in because
+    outputs, _ = engine.run(np.ones((4, 3, 2), np.float32), np.zeros((3, 0), np.float32))
+    assert outputs.tolist() == [[[4.0, 4.0]] * 3]
+
+
+def test_a_manifest_of_another_savedmodel_is_refused(version, repository):
+    """States that the signature `advance` does not take are named, with what it takes."""
+    shutil.copy(repository / "stack" / "1" / FOLDER / MANIFEST, version / FOLDER / MANIFEST)
+    with pytest.raises(ModelRejected, match="the manifest is not of this SavedModel"):
+        load(version)
+
+
+def test_states_need_the_signature_that_advances_them(version, repository):
+    """A manifest with states beside a SavedModel without `advance` is refused."""
+    shutil.copy(version / FOLDER / MANIFEST, tmp := version.parent / "kept")
+    shutil.copytree(repository / "flat" / "1", version, dirs_exist_ok=True)
+    shutil.copy(tmp, version / FOLDER / MANIFEST)
+    with pytest.raises(ModelRejected, match="has no signature 'advance'"):
+        load(version)
+
+
+def test_a_savedmodel_that_does_not_load_is_rejected(version):
+    """What TensorFlow says stands in the error."""
+    shutil.rmtree(version / "variables")
+    with pytest.raises(ModelRejected, match="TensorFlow cannot load the SavedModel"):
+        load(version, "tensorflow")
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules["tensorflow"] = None
+from pathlib import Path
+from carousel.engines import load_engine
+from carousel.errors import ModelRejected
+from carousel.manifest import read_manifest
+from carousel.signature import read_signature
+plain, whole = map(Path, sys.argv[1:])
+engine, because = load_engine(plain, read_signature(plain), read_manifest(plain))
+print(engine.name)
+try:
+    load_engine(whole, read_signature(whole), read_manifest(whole))
+except ModelRejected as error:
+    print(error)
+print(sorted({"tensorflow", "keras", "onnx"} & {name for name, module in sys.modules.items() if module}))
+"""
+
+
+def test_plans_are_served_without_tensorflow(repository):
+    """The base install serves plans; what needs TensorFlow says what to install, and why it is needed."""
+    versions = [str(repository / name / "1") for name in ("stack", "flat")]
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *versions]
+    name, rejected, imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert name == "onnx"
+    assert "pip install 'lstm-carousel[tensorflow]'" in rejected
+    assert "(Flatten) needs all timesteps at once" in rejected
+    assert imported == "[]"
