@@ -14,11 +14,12 @@ from keras import activations
 from carousel_models.graph import Graph, NoPlan
 
 
-@keras.saving.register_keras_serializable("carousel")
 def hard_sigmoid_of_keras_2(x: keras.KerasTensor) -> keras.KerasTensor:
     """Clip 0.2 x + 0.5 to [0, 1]: what `hard_sigmoid` meant before Keras 3."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
+
+keras.saving.register_keras_serializable("carousel")(hard_sigmoid_of_keras_2)
 
 LSTM_ACTIVATIONS: dict[object, tuple[str, tuple[float, ...], tuple[float, ...]]] = {
     activations.elu: ("Elu", (1.0,), ()),

@@ -59,6 +59,5 @@ def _restore_hard_sigmoid(model: keras.Model, path: Path, version: str) -> None:
                 setattr(part, name, hard_sigmoid_of_keras_2)
                 changed.append(part.name)
     if changed:
-        _log.warning(
-            "%s: saved by Keras %s: hard_sigmoid of %s keeps its meaning 0.2 x + 0.5", path, version, ", ".join(changed)
-        )
+        names = ", ".join(changed)
+        _log.warning("%s: saved by Keras %s: hard_sigmoid of %s keeps its meaning 0.2 x + 0.5", path, version, names)

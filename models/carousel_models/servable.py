@@ -20,7 +20,6 @@ def refuse_unservable(model: keras.Model) -> None:
             f"{type(model).__name__} is no Sequential or functional model with known shapes: build it from layers, "
             "with keras.layers.Input((timesteps, input_dim)) first"
         )
-    _refuse_shapes(model)
     parts = list(parts_of(model))
     for part in parts:
         if part.compute_dtype not in {"float32", None}:
@@ -30,6 +29,7 @@ def refuse_unservable(model: keras.Model) -> None:
             )
     if not any(isinstance(part, layers.LSTM | layers.LSTMCell) for part in parts):
         raise ExportRefused(f"model {model.name!r} has no LSTM layer; Carousel serves LSTMs")
+    _refuse_shapes(model)
 
 
 def stateless_clone(model: keras.Model) -> keras.Model:

@@ -76,21 +76,21 @@ def stack_of(model: keras.Model) -> Stack:
 
 
 def _chain(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    before = None
+    if not isinstance(model, keras.Sequential):
+        _refuse_branches(model)
     for layer in model.layers:
-        if not isinstance(model, keras.Sequential):
-            before = _follow(layer, before)
         if isinstance(layer, keras.Model):
             yield from _chain(layer)
         else:
             yield layer
 
 
-def _follow(layer: keras.layers.Layer, before: Any) -> Any:
-    try:
-        takes, gives = layer.input, layer.output
-    except (AttributeError, ValueError) as error:
-        raise RidesWhole(f"layer {layer.name!r} is used more than once") from error
-    if (before is not None and takes is not before) or isinstance(gives, list | tuple | dict):
-        raise RidesWhole(f"layer {layer.name!r} does not simply follow one layer: the model branches")
-    return gives
+def _refuse_branches(model: keras.Model) -> None:
+    before = None
+    for layer in model.layers:
+        if before is not None and layer.input is not before:
+            raise RidesWhole(f"layer {layer.name!r} does not simply follow one layer: the model branches")
+        before = layer.output
+    # Keras tells a layer's first input and output, so a layer used twice does not lead to the model's.
+    if before is not model.outputs[0]:
+        raise RidesWhole(f"layer {model.layers[-1].name!r} is used more than once")

@@ -26,7 +26,7 @@ def load(version, choice="auto"):
     return load_engine(version, read_signature(version), read_manifest(version), choice)
 
 
-def other_plan(version, repository):
+def other_plan(version):
     """A plan of the right shape with other weights."""
     plan = (version / FOLDER / PLAN).read_bytes()
     at = plan.index(b"weight_", len(plan) // 2) - 4000
@@ -35,7 +35,7 @@ def other_plan(version, repository):
 
 DAMAGES = {
     "other weights": (
-        lambda version, repository: (version / FOLDER / PLAN).write_bytes(other_plan(version, repository)),
+        lambda version, _: (version / FOLDER / PLAN).write_bytes(other_plan(version)),
         "does not reproduce the golden answers",
     ),
     "another model's plan": (
@@ -64,7 +64,7 @@ DAMAGES = {
     ),
     "no golden sequences": (lambda version, _: write_golden(version / FOLDER / GOLDEN, []), "holds no golden answers"),
     "another SavedModel": (
-        lambda version, repository: (version / "variables" / "variables.index").write_bytes(
+        lambda version, _: (version / "variables" / "variables.index").write_bytes(
             (version / "variables" / "variables.index").read_bytes() + b"\0"
         ),
         "derived from another SavedModel",

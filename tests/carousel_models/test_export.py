@@ -1,0 +1,216 @@
+"""A version appears in a repository complete and checked, or not at all."""
+
+import logging
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from carousel.golden import disagreement, read_golden
+from carousel.manifest import FOLDER, GOLDEN, fingerprint, read_manifest
+from carousel.signature import read_signature
+from carousel_models.errors import ExportRefused, VersionExists
+from carousel_models.export import export
+from carousel_models.publishing import publish
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A small stack with a head."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            layers.Input((6, 3)),
+            layers.Normalization(mean=[100.0, 0.0, -5.0], variance=[400.0, 1.0, 0.01]),
+            layers.LSTM(8, return_sequences=True, dropout=0.3, recurrent_dropout=0.3, name="first-lstm"),
+            layers.Dropout(0.5),
+            layers.LSTM(5, name="second"),
+            layers.Dense(2, activation="tanh"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def version(model, tmp_path_factory):
+    """That stack, exported."""
+    return export(model, tmp_path_factory.mktemp("repository"), "small")
+
+
+def test_plain_tensorflow_loads_what_was_exported(model, version):
+    """`tf.saved_model.load` gives both signatures; `serving_default` answers as Keras does, of any length."""
+    signatures = tf.saved_model.load(str(version)).signatures
+    assert set(signatures) == {"serving_default", "advance"}
+    inputs = np.random.default_rng(0).standard_normal((4, 6, 3), np.float32)
+    answers = signatures["serving_default"](inputs=tf.constant(inputs))
+    assert disagreement(answers["last_step"].numpy(), model.predict(inputs, verbose=0)) == ""
+    assert answers["sequence"].shape == (4, 6, 2)
+    assert signatures["serving_default"](inputs=tf.zeros((1, 99, 3)))["sequence"].shape == (1, 99, 2)
+
+
+def test_the_full_sequence_is_the_last_step_of_every_prefix(version):
+    """Law 2 in the SavedModel: the head is applied at every step."""
+    serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+    inputs = np.random.default_rng(1).standard_normal((1, 6, 3), np.float32)
+    sequence = serve(inputs=tf.constant(inputs))["sequence"].numpy()
+    for t in range(6):
+        last = serve(inputs=tf.constant(inputs[:, : t + 1]))["last_step"].numpy()
+        assert disagreement(sequence[:, t], last) == ""
+
+
+def test_advance_goes_on_where_it_left_off(version):
+    """Named states go in and come out; two calls give what one gives."""
+    loaded = tf.saved_model.load(str(version))
+    signatures, states = loaded.signatures, read_manifest(version).states
+    assert [(state.name, state.units) for state in states] == [
+        ("first_lstm_h", 8),
+        ("first_lstm_c", 8),
+        ("second_h", 5),
+        ("second_c", 5),
+    ]
+    inputs = np.random.default_rng(2).standard_normal((2, 6, 3), np.float32)
+    carried = {state.name: tf.zeros((2, state.units)) for state in states}
+    outputs = []
+    for chunk in (inputs[:, :4], inputs[:, 4:]):
+        answers = signatures["advance"](inputs=tf.constant(chunk), **carried)
+        outputs.append(answers.pop("outputs").numpy())
+        carried = answers
+    whole = signatures["serving_default"](inputs=tf.constant(inputs))["sequence"].numpy()
+    assert disagreement(np.concatenate(outputs, axis=1), whole) == ""
+
+
+def test_a_version_tells_what_it_is(version):
+    """Signature, manifest and golden answers agree with each other and with the files."""
+    signature, manifest = read_signature(version), read_manifest(version)
+    assert (signature.timesteps, signature.input_dim, signature.units) == (None, 3, 2)
+    assert manifest.fingerprint == fingerprint(version)
+    assert (manifest.plan, manifest.no_plan_because, manifest.keras_version) == (True, "", keras.__version__)
+    answers = read_golden(version / FOLDER / GOLDEN)
+    assert [len(golden.inputs) for golden in answers] == [1, 2, 6, 7]
+    drawn = np.concatenate([golden.inputs for golden in answers])
+    assert np.all(np.abs(drawn.mean(axis=0) - [100, 0, -5]) < [20, 1, 0.1])
+
+
+def test_the_same_model_gives_the_same_golden_answers(model, version, tmp_path):
+    """Golden inputs do not depend on when and where they were drawn."""
+    again = export(model, tmp_path, "again")
+    for one, other in zip(read_golden(version / FOLDER / GOLDEN), read_golden(again / FOLDER / GOLDEN), strict=True):
+        assert one.inputs.tobytes() == other.inputs.tobytes()
+
+
+def test_the_users_model_stays_as_it_is(model, version):
+    """Dropout, weights and answers of the exported model are the user's own still."""
+    assert version.exists()
+    assert model.layers[1].dropout == 0.3
+    assert not model.layers[1].return_state
+    assert model.layers[3].return_sequences is False
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+def test_a_file_is_exported_as_the_model_in_it(model, tmp_path, kind):
+    """A .keras or .h5 file gives the same answers as the model that was saved in it."""
+    path = tmp_path / f"model.{kind}"
+    model.save(path)
+    exported = export(path, tmp_path / "repository", "from-file")
+    inputs = np.random.default_rng(0).standard_normal((2, 6, 3), np.float32)
+    serve = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    assert disagreement(serve(inputs=tf.constant(inputs))["last_step"].numpy(), model.predict(inputs, verbose=0)) == ""
+
+
+def test_what_tensorflow_alone_can_serve_is_said(tmp_path, caplog):
+    """A model that rides whole is exported all the same, with the reason in its manifest and in the log."""
+    stack = [layers.Input((None, 3)), layers.Bidirectional(layers.LSTM(4, stateful=False, recurrent_dropout=0.5))]
+    with caplog.at_level(logging.WARNING):
+        exported = export(keras.Sequential(stack), tmp_path, "whole")
+    manifest = read_manifest(exported)
+    assert (manifest.states, manifest.plan) == ((), False)
+    assert "(Bidirectional) reads the sequence from its end as well" in manifest.no_plan_because
+    assert manifest.no_plan_because in caplog.text
+    assert read_signature(exported).sequence is None
+
+
+def test_an_untrained_model_that_grows_without_bound_is_exported(tmp_path):
+    """Golden sequences whose answers overflow are left out: there is nothing to compare."""
+    stack = keras.Sequential([layers.Input((None, 1)), layers.LSTM(4, activation="relu", use_bias=False)])
+    stack.set_weights([np.full(weight.shape, 4.0) for weight in stack.get_weights()])
+    exported = export(stack, tmp_path, "growing")
+    assert all(np.isfinite(golden.last_step).all() for golden in read_golden(exported / FOLDER / GOLDEN))
+
+
+def test_a_model_that_answers_nothing_finite_is_refused(tmp_path):
+    """NaN in the weights is found before anything is published."""
+    stack = keras.Sequential([layers.Input((None, 1)), layers.LSTM(2)])
+    stack.set_weights([np.full(weight.shape, np.nan) for weight in stack.get_weights()])
+    with pytest.raises(ExportRefused, match="NaN or infinity"):
+        export(stack, tmp_path, "nan")
+    assert list((tmp_path / "nan").iterdir()) == []
+
+
+def write(folder):
+    """Write the least that is a version."""
+    (folder / "saved_model.pb").write_bytes(b"model")
+
+
+def test_versions_are_numbered_upwards_and_never_overwritten(tmp_path):
+    """One more than the highest there is; a version that exists stays as it is."""
+    model = tmp_path / "repository" / "name"
+    assert publish(write, model) == model / "1"
+    assert publish(write, model, 7) == model / "7"
+    assert publish(write, model) == model / "8"
+    before = (model / "7").stat().st_mtime_ns
+    with pytest.raises(VersionExists, match="7: exists already"):
+        publish(write, model, 7)
+    assert (model / "7").stat().st_mtime_ns == before
+    assert sorted(path.name for path in model.iterdir()) == ["1", "7", "8"]
+
+
+def test_two_exports_at_once_both_find_a_place(tmp_path):
+    """Who finishes first takes the number; the other takes the next, or is refused if it asked for that very one."""
+    model = tmp_path / "name"
+
+    def overtaken(folder):
+        write(folder)
+        publish(write, model)
+
+    assert publish(overtaken, model) == model / "2"
+    with pytest.raises(VersionExists):
+        publish(overtaken, model, 3)
+    assert sorted(path.name for path in model.iterdir()) == ["1", "2", "3"]
+
+
+def test_a_version_can_be_read_by_whoever_may_read_the_repository(tmp_path):
+    """Server and exporter may be different users, so the umask alone decides."""
+    umask = os.umask(0o022)
+    try:
+        published = publish(write, tmp_path / "name")
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(published.stat().st_mode) == 0o755
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from carousel_models.publishing import publish
+
+def write(folder):
+    (folder / "saved_model.pb").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+publish(write, Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_export_leaves_no_version(tmp_path):
+    """Killed in the middle: no server sees a version, and the next export takes the first number."""
+    model = tmp_path / "name"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(model)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name for path in model.iterdir() if not path.name.startswith(".")] == []
+    assert publish(write, model) == model / "1"

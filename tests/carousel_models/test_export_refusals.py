@@ -1,0 +1,110 @@
+"""What cannot be exported is refused by a sentence that says what to change, and leaves nothing behind."""
+
+import keras
+import pytest
+from keras import layers
+
+from carousel_models.errors import ExportRefused, VersionExists
+from carousel_models.export import export
+
+
+def several_inputs():
+    """Two inputs, one output."""
+    taken = [layers.Input((4, 2)), layers.Input((4, 2))]
+    return keras.Model(taken, layers.LSTM(2)(layers.Concatenate()(taken)))
+
+
+def several_outputs():
+    """One input, a last step and both states."""
+    taken = layers.Input((4, 2))
+    return keras.Model(taken, layers.LSTM(2, return_state=True)(taken))
+
+
+class Subclassed(keras.Model):
+    """A model whose layers Keras cannot see."""
+
+    def call(self, inputs):
+        """Give back what came."""
+        return inputs
+
+
+REFUSED = {
+    "several inputs": (several_inputs, "has 2 inputs and 1 outputs: one of each is served"),
+    "several outputs": (several_outputs, "has 1 inputs and 3 outputs: one of each is served"),
+    "subclassed": (Subclassed, "Subclassed is no Sequential or functional model with known shapes"),
+    "not built": (lambda: keras.Sequential([layers.LSTM(2)]), "with keras.layers.Input((timesteps, input_dim)) first"),
+    "no LSTM": (lambda: keras.Sequential([layers.Input((4, 2)), layers.GRU(2)]), "has no LSTM layer"),
+    "tokens": (
+        lambda: keras.Sequential([layers.Input((4,)), layers.Embedding(9, 2), layers.LSTM(2)]),
+        "leave an Embedding out of the model and send its vectors",
+    ),
+    "unknown input_dim": (
+        lambda: keras.Sequential([layers.Input((None, 4, 2)), layers.TimeDistributed(layers.LSTM(2))]),
+        "expected float32 [batch, timesteps, input_dim]",
+    ),
+    "half precision": (
+        lambda: keras.Sequential([layers.Input((4, 2)), layers.LSTM(2, name="half", dtype="mixed_float16")]),
+        "layer 'half' computes in float16: only float32 is served",
+    ),
+    "other timesteps": (
+        lambda: keras.Sequential(
+            [layers.Input((4, 2)), layers.LSTM(2), layers.RepeatVector(3), layers.LSTM(2, return_sequences=True)]
+        ),
+        "end the model in keras.layers.Flatten() and reshape the answer",
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_a_model_that_cannot_be_served_is_refused(tmp_path, reason):
+    """The sentence names the layer or the shape, and what to do."""
+    build, said = REFUSED[reason]
+    with pytest.raises(ExportRefused) as error:
+        export(build(), tmp_path, "model")
+    assert said in str(error.value)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such file"),
+        (b"text", "is not a Keras model"),
+        (b"PK\x05\x06" + bytes(18), "is not a Keras model"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path, content, said):
+    """Missing, of another kind, or an archive of something else."""
+    path = tmp_path / "model.keras"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ExportRefused, match=said):
+        export(path, tmp_path / "repository", "model")
+
+
+def test_weights_alone_are_refused(tmp_path):
+    """An .h5 file of weights says to save the whole model."""
+    path = tmp_path / "model.weights.h5"
+    keras.Sequential([layers.Input((4, 2)), layers.LSTM(2)]).save_weights(path)
+    with pytest.raises(ExportRefused, match="holds weights alone"):
+        export(path, tmp_path / "repository", "model")
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "-a", "a b", "a\n"])
+def test_a_name_that_is_no_folder_of_its_own_is_refused(tmp_path, name):
+    """Names are single, visible path segments."""
+    with pytest.raises(ExportRefused, match="is not a model name"):
+        export(tmp_path / "model.keras", tmp_path, name)
+
+
+def test_versions_begin_at_one(tmp_path):
+    """Zero and less are refused."""
+    with pytest.raises(ExportRefused, match="numbered from 1"):
+        export(tmp_path / "model.keras", tmp_path, "model", 0)
+
+
+def test_a_version_that_exists_is_refused_before_any_work(tmp_path):
+    """The file is not even looked for."""
+    (tmp_path / "model" / "3").mkdir(parents=True)
+    with pytest.raises(VersionExists, match="never overwritten"):
+        export(tmp_path / "missing.keras", tmp_path, "model", 3)
