@@ -73,6 +73,7 @@ class Server:
             self._metrics, self.http_port = metrics.serve_metrics(
                 self.ask_figures, settings.http_host, settings.http_port
             )
+        self._looked = False
         self._draining = False
 
     def run(self) -> int:
@@ -122,10 +123,15 @@ class Server:
 
     def _add(self, loaded: Loaded) -> None:
         self._catalog.add(Model(loaded, self._admission, self._loop.post))
-        if not self._draining:
-            self._services.health.set(serving=True)
+        self._tell_health()
+
+    def _tell_health(self) -> None:
+        """Be SERVING once everything that was there at the start is loaded, and something is."""
+        self._services.health.set(serving=self._looked and not self._draining and len(self._catalog) > 0)
 
     def _ready(self) -> None:
+        self._looked = True
+        self._tell_health()
         if not len(self._catalog):
             logger.warning("nothing to serve in %s yet: NOT_SERVING until there is", self._settings.repository)
         # What is loaded by now stays: the collector need not walk it again, and is run less often.
@@ -137,7 +143,7 @@ class Server:
         if self._draining:
             return
         self._draining = True
-        self._services.health.set(serving=False)
+        self._tell_health()
         self._loop.after(self._settings.drain_notice_seconds, self._finish)
 
     def _finish(self) -> None:

@@ -9,6 +9,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from carousel.engines import Choice
 
 
+_NONFINITE = (
+    "What to do with NaN and infinity in inputs. Passed on, TensorFlow answers NaN, as Keras does; ONNX Runtime's gates "
+    "clamp NaN, so its answers are numbers that mean nothing."
+)
+
+
 class Settings(BaseSettings):
     """Settings of `carousel serve`.
 
@@ -33,7 +39,7 @@ class Settings(BaseSettings):
     max_timesteps: int = Field(1_000_000, ge=1, description="The most timesteps of one sequence or live message.")
     max_message_bytes: int = Field(64 << 20, ge=1024, description="The largest request message, in bytes.")
     max_backlog_seconds: float = Field(10.0, gt=0, description="The most work to promise, in seconds, before refusing.")
-    nonfinite: Literal["refuse", "pass"] = Field("refuse", description="What to do with NaN and infinity in inputs.")
+    nonfinite: Literal["refuse", "pass"] = Field("refuse", description=_NONFINITE)
     max_sessions: int = Field(100_000, ge=0, description="The most live sequences open at once.")
     max_sessions_per_stream: int = Field(20_000, ge=1, description="The most live sequences of one stream.")
     session_idle_seconds: float = Field(600.0, gt=0, description="How long a live sequence may be idle, in seconds.")
