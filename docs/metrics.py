@@ -1,0 +1,31 @@
+"""Writes docs/metrics.md from the code: python docs/metrics.py."""  # noqa: INP001 - a script, no package
+
+from pathlib import Path
+
+from carousel.instruments import INSTRUMENTS
+
+PAGE = Path(__file__).with_suffix(".md")
+
+_HEAD = """\
+# Metrics
+Written by `python docs/metrics.py` from `service/carousel/instruments.py`; do not edit.
+
+`carousel serve` answers `GET /metrics` on `http_port` (8501). Times are in seconds, sizes in bytes. Label values are
+bounded by what is served and by the code; nothing that a client sends becomes one. `model` and `version` are the
+folders of the repository. Beside these come prometheus_client's own `process_*` and `python_*`.
+
+| metric | kind | labels | what it says |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """Write the page."""
+    rows = [
+        f"| `{i.name}` | {i.kind} | {', '.join(f'`{label}`' for label in i.labels)} | {i.text} |" for i in INSTRUMENTS
+    ]
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
