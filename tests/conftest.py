@@ -1,7 +1,7 @@
-"""What most tests stand on: exported models, and a real server on loopback."""
+"""What every test may stand on: exported models, running servers, and clients of them."""
 
 import threading
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -13,67 +13,113 @@ from carousel.server import Server
 from carousel.settings import Settings
 from carousel_models.export import export
 
+LOOPBACK = {"host": "127.0.0.1", "port": 0, "http_host": "127.0.0.1", "http_port": 0}
+
 
 @pytest.fixture(scope="session")
-def models() -> dict[str, keras.Model]:
-    """The three models of the field's own teaching text; one that rides whole; one that takes one length alone."""
+def repository(tmp_path_factory) -> Path:
+    """The three models that teach, a small one, one that rides whole, and one that takes six timesteps only."""
     keras.utils.set_random_seed(7)
-    return {
-        "lstm128": keras.Sequential([layers.Input((None, 300)), layers.LSTM(128)]),
-        "stack": keras.Sequential(
-            [layers.Input((None, 64)), layers.LSTM(128, return_sequences=True), layers.LSTM(256)]
-        ),
-        "relu50": keras.Sequential([layers.Input((None, 1)), layers.LSTM(50, activation="relu"), layers.Dense(1)]),
-        "whole": keras.Sequential([layers.Input((None, 3)), layers.Bidirectional(layers.LSTM(4))]),
-        "fixed": keras.Sequential(
-            [layers.Input((6, 3)), layers.LSTM(4, return_sequences=True), layers.Flatten(), layers.Dense(2)]
-        ),
+    models = {
+        "lstm128": [layers.Input((None, 300)), layers.LSTM(128)],
+        "stack": [layers.Input((None, 64)), layers.LSTM(128, return_sequences=True), layers.LSTM(256)],
+        "relu50": [layers.Input((None, 1)), layers.LSTM(50, activation="relu"), layers.Dense(1)],
+        "small": [layers.Input((None, 3)), layers.LSTM(4), layers.Dense(2)],
+        "whole": [layers.Input((None, 3)), layers.Bidirectional(layers.LSTM(4, return_sequences=True))],
+        "fixed": [layers.Input((6, 3)), layers.LSTM(4, return_sequences=True), layers.Flatten(), layers.Dense(2)],
     }
+    repository = tmp_path_factory.mktemp("repository")
+    for name, stack in models.items():
+        model = keras.Sequential(stack)
+        if name == "relu50":
+            model.compile("adam", "mse")
+            chance = keras.random.SeedGenerator(1)
+            model.fit(
+                keras.random.normal((64, 10, 1), seed=chance), keras.random.normal((64, 1), seed=chance), verbose=0
+            )
+        export(model, repository, name)
+        model.save(repository / name / "own.keras")
+    return repository
+
+
+class Serving:
+    """A server that runs on a thread of its own until `stop`."""
+
+    def __init__(self, **settings):
+        self.server = Server(Settings(**LOOPBACK, **settings))
+        self.target = f"127.0.0.1:{self.server.port}"
+        self.metrics = f"http://127.0.0.1:{self.server.http_port}/metrics"
+        self.status = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        self.status = self.server.run()
+
+    def on_loop(self, function):
+        """Run `function` on the loop's thread and return what it returned."""
+        return self.server._loop.ask(function, 30)
+
+    def join(self):
+        """Wait for the end, and return the exit status."""
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "the server did not end"
+        return self.status
+
+    def stop(self):
+        self.server.drain()
+        return self.join()
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory, models) -> Path:
-    """A repository of the models, exported once."""
-    folder = tmp_path_factory.mktemp("repository")
-    for name, model in models.items():
-        export(model, folder, name)
-    return folder
+def only(repository, tmp_path_factory) -> Callable[..., Path]:
+    """Make repositories that hold some of the models: what is not loaded takes no time."""
+
+    def link(*names: str) -> Path:
+        some = tmp_path_factory.mktemp("some")
+        for name in names:
+            (some / name).mkdir()
+            (some / name / "1").symlink_to(repository / name / "1")
+        return some
+
+    return link
 
 
-@contextmanager
-def serving(repository: Path, **settings):
-    """A server of this process, on free loopback ports, on a thread of its own; drained at the end."""
-    loopback = {"host": "127.0.0.1", "port": 0, "http_host": "127.0.0.1", "http_port": 0, "drain_notice_seconds": 0}
-    server = Server(Settings(**{**loopback, "repository": repository, "poll_seconds": 0.2, **settings}))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    server.target = f"127.0.0.1:{server.port}"
-    server.metrics_page = f"http://127.0.0.1:{server.http_port}/metrics"
-    try:
-        with Client(server.target) as client:
-            client.wait_until_serving(timeout=60)
-        yield server
-    finally:
-        server.drain()
-        thread.join(60)
-        assert not thread.is_alive(), "the server did not drain"
-
-
-@pytest.fixture
-def serve():
-    """Start servers with settings of one's own: `with serve(repository, max_samples=2) as server`."""
+def started(**settings) -> Serving:
+    """Start a server on loopback, and return it once it is ready."""
+    quick = {"poll_seconds": 0.1, "drain_notice_seconds": 0, "drain_seconds": 2}
+    serving = Serving(**quick | settings)
+    with Client(serving.target) as client:
+        client.wait_until_serving(timeout=60)
     return serving
 
 
-@pytest.fixture(scope="session")
-def server(repository):
-    """A server of every model, with the settings' defaults."""
-    with serving(repository) as server:
-        yield server
-
-
 @pytest.fixture
-def client(server):
-    """A client of `server`."""
-    with Client(server.target) as client:
+def server(only) -> Iterator[Callable[..., Serving]]:
+    """Start servers, of the small model if nothing else is said; all are stopped when the test ends."""
+    running: list[Serving] = []
+
+    def start(**settings) -> Serving:
+        if "repository" not in settings:
+            settings["repository"] = only("small")
+        running.append(started(**settings))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+@pytest.fixture(scope="session")
+def serving(repository) -> Iterator[Serving]:
+    """One server of everything, with the default settings, that no test stops."""
+    everything = started(repository=repository)
+    yield everything
+    everything.stop()
+
+
+@pytest.fixture(scope="session")
+def client(serving) -> Iterator[Client]:
+    """A client of the server of everything."""
+    with Client(serving.target) as client:
         yield client

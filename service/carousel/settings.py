@@ -8,10 +8,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from carousel.engines import Choice
 
-
 _NONFINITE = (
-    "What to do with NaN and infinity in inputs. Passed on, TensorFlow answers NaN, as Keras does; ONNX Runtime's gates "
-    "clamp NaN, so its answers are numbers that mean nothing."
+    "What to do with NaN and infinity in inputs. Passed on, TensorFlow answers NaN, as Keras does; on ONNX Runtime the "
+    "gates clamp NaN, so its answers are numbers that mean nothing."
 )
 
 

@@ -1,120 +1,119 @@
-"""Answers through the real server are Keras' own, and keep every bit whoever rides along."""
+"""Predict answers as Keras does, on both engines; and whoever rides beside, to the last bit the same."""
 
 import keras
 import numpy as np
 import pytest
+from carousel.client import Client
+from carousel.golden import TOLERANCE, disagreement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carousel.client import Client
-from carousel.errors import NotStateful, SnapshotRefused
-
-TAUGHT = {"lstm128": ((100, 300), 128), "stack": ((5, 64), 256), "relu50": ((20, 1), 1)}
+TEACHING = {"lstm128": (100, 300), "stack": (5, 64), "relu50": (10, 1)}
 
 
-def close(given, expected):
-    """Within 1e-5 relative, of values whose scale is that of the whole answer."""
-    return np.abs(given - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+@pytest.fixture(scope="module", params=["onnx", "tensorflow"])
+def teaching(request, only):
+    """A client of a server of the three models that teach, on one engine or the other."""
+    from tests_started import started
+
+    serving = started(repository=only(*TEACHING), engine=request.param)
+    with Client(serving.target) as client:
+        assert {model.engine for model in client.list_models()} == {request.param}
+        yield client
+    serving.stop()
 
 
-def in_full(model, inputs):
-    """Keras' own output of every timestep: its last step for every prefix (law 2), by the same layers."""
-    return np.stack([model(inputs[None, : t + 1]).numpy()[0] for t in range(len(inputs))])
+@pytest.mark.parametrize("name", TEACHING)
+def test_the_models_that_teach_answer_as_keras(teaching, repository, name):
+    """Both kinds of output, for lengths that the model was never shown."""
+    model = keras.models.load_model(repository / name / "own.keras")
+    timesteps, input_dim = TEACHING[name]
+    chance = np.random.default_rng(0)
+    sequences = [
+        chance.standard_normal((length, input_dim)).astype(np.float32) for length in (timesteps, 1, timesteps + 7)
+    ]
+    last = teaching.predict(name, sequences, timeout=60)
+    full = teaching.predict(name, sequences, return_sequences=True, timeout=60)
+    for sequence, short, long in zip(sequences, last, full, strict=True):
+        expected = model(sequence[None]).numpy()[0]
+        assert short.output.shape == expected.shape == (model.output_shape[-1],)
+        assert disagreement(short.output, expected, TOLERANCE) == ""
+        assert long.output.shape == (len(sequence), model.output_shape[-1])
+        assert disagreement(long.output[-1], expected, TOLERANCE) == ""
+        for prefix in (1, (len(sequence) + 1) // 2):
+            # Law: the full sequence is what the last step would have been for every prefix.
+            assert disagreement(long.output[prefix - 1], model(sequence[None, :prefix]).numpy()[0], TOLERANCE) == ""
 
 
-@pytest.fixture(scope="module")
-def tensorflow_server(serve, repository):
-    with serve(repository, engine="tensorflow") as server:
-        yield server
+@pytest.mark.parametrize("name", ["whole", "fixed"])
+def test_models_that_ride_whole_answer_as_keras(client, repository, name):
+    """Beside mates of other lengths, where they have any."""
+    model = keras.models.load_model(repository / name / "own.keras")
+    lengths = [6, 6, 6] if name == "fixed" else [3, 7, 3, 1]
+    sequences = [np.random.default_rng(i).standard_normal((n, 3)).astype(np.float32) for i, n in enumerate(lengths)]
+    for sequence, answer in zip(sequences, client.predict(name, sequences, timeout=30), strict=True):
+        expected = model(sequence[None]).numpy()[0]
+        assert disagreement(answer.output, expected if name == "fixed" else expected[-1], TOLERANCE) == ""
+    if name == "whole":
+        for sequence, answer in zip(sequences, client.predict(name, sequences, return_sequences=True), strict=True):
+            assert disagreement(answer.output, model(sequence[None]).numpy()[0], TOLERANCE) == ""
 
 
-@pytest.fixture(scope="module")
-def serve():
-    from tests.conftest import serving  # noqa: PLC0415
-
-    return serving
+lengths = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
 
-@pytest.mark.parametrize("engine", ["onnx", "tensorflow"])
-@pytest.mark.parametrize("name", TAUGHT)
-def test_the_taught_models_answer_as_keras_does(models, server, tensorflow_server, name, engine):
-    shape, units = TAUGHT[name]
-    inputs = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-    with Client((server if engine == "onnx" else tensorflow_server).target) as client:
-        assert client.get_model(name).engine == engine
-        [last] = client.predict(name, [inputs])
-        [full] = client.predict(name, [inputs], return_sequences=True)
-    expected = in_full(models[name], inputs)
-    assert last.output.shape == (units,)
-    assert full.output.shape == (shape[0], units)
-    assert close(last.output, expected[-1])
-    assert close(full.output, expected)
-
-
-def test_a_model_trained_by_fit_is_served_at_the_mse_it_was_judged_by(tmp_path, serve):
-    keras.utils.set_random_seed(2)
-    chance = np.random.default_rng(2)
-    series = np.cumsum(chance.standard_normal((64, 10, 1)), axis=1).astype(np.float32) / 3
-    targets = series[:, -1] + 0.1
-    model = keras.Sequential([keras.Input((None, 1)), keras.layers.LSTM(50, activation="relu"), keras.layers.Dense(1)])
-    model.compile("adam", "mse")
-    model.fit(series, targets, epochs=5, verbose=0)
-    from carousel_models.export import export  # noqa: PLC0415
-
-    export(model, tmp_path, "fitted")
-    with serve(tmp_path) as server, Client(server.target) as client:
-        answers = np.stack([answer.output for answer in client.predict("fitted", list(series))])
-    served = float(np.mean((answers - targets) ** 2))
-    assert served == pytest.approx(model.evaluate(series, targets, verbose=0), rel=1e-4)
-
-
-LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=24)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lengths, st.sampled_from(["small", "stack", "relu50"]), st.integers(0, 2**32 - 1), st.booleans())
+def test_mates_change_no_bit(client, lengths, name, seed, return_sequences):
+    """The one promise, through sockets: each answer is what its sequence gets alone."""
+    chance = np.random.default_rng(seed)
+    dim = {"small": 3, "stack": 64, "relu50": 1}[name]
+    sequences = [chance.standard_normal((length, dim)).astype(np.float32) for length in lengths]
+    options = {"return_sequences": return_sequences, "return_state": True, "timeout": 60}
+    together = client.predict(name, sequences, **options)
+    for sequence, beside in zip(sequences, together, strict=True):
+        [alone] = client.predict(name, [sequence], **options)
+        assert beside.output.tobytes() == alone.output.tobytes()
+        assert beside.state == alone.state
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lengths=LENGTHS, seed=st.integers(0, 2**16))
-def test_no_mate_and_no_prefix_changes_a_bit(client, lengths, seed):
-    chance = np.random.default_rng(seed)
-    sequences = [chance.standard_normal((length, 64)).astype(np.float32) for length in lengths]
-    together = client.predict("stack", sequences, return_sequences=True)
-    last = client.predict("stack", sequences)
-    for sequence, full, end in zip(sequences, together, last, strict=True):
-        [alone] = client.predict("stack", [sequence], return_sequences=True)
-        assert alone.output.tobytes() == full.output.tobytes()
-        assert alone.output[-1].tobytes() == end.output.tobytes()
-        cut = int(chance.integers(len(sequence))) + 1
-        [prefix] = client.predict("stack", [sequence[:cut]])
-        assert prefix.output.tobytes() == full.output[cut - 1].tobytes()
+@given(st.lists(st.integers(1, 15), min_size=2, max_size=5), st.integers(0, 2**32 - 1))
+def test_a_state_goes_there_and_back_without_losing_a_bit(client, chunks, seed):
+    """Chunk after chunk, each from the state the last returned, is the whole sequence in one call."""
+    sequence = np.random.default_rng(seed).standard_normal((sum(chunks), 64)).astype(np.float32)
+    options = {"return_sequences": True, "return_state": True, "timeout": 60}
+    [whole] = client.predict("stack", [sequence], **options)
+    outputs, state, begin = [], b"", 0
+    for chunk in chunks:
+        [answer] = client.predict("stack", [sequence[begin : begin + chunk]], initial_state=[state], **options)
+        outputs.append(answer.output)
+        state = answer.state
+        begin += chunk
+    assert np.concatenate(outputs).tobytes() == whole.output.tobytes()
+    assert state == whole.state
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(length=st.integers(2, 60), seed=st.integers(0, 2**16), data=st.data())
-def test_a_state_returned_and_given_back_changes_no_bit(client, length, seed, data):
-    sequence = np.random.default_rng(seed).standard_normal((length, 64)).astype(np.float32)
-    cut = data.draw(st.integers(1, length - 1))
-    [whole] = client.predict("stack", [sequence], return_sequences=True, return_state=True)
-    [first] = client.predict("stack", [sequence[:cut]], return_sequences=True, return_state=True)
-    [rest] = client.predict(
-        "stack", [sequence[cut:]], return_sequences=True, return_state=True, initial_state=[first.state]
-    )
-    assert np.concatenate([first.output, rest.output]).tobytes() == whole.output.tobytes()
-    assert rest.state == whole.state
+def test_each_sequence_of_a_request_starts_from_its_own_state(client):
+    """An empty state among others is the beginning."""
+    chance = np.random.default_rng(5)
+    first, then = chance.standard_normal((2, 6, 3)).astype(np.float32)
+    [before] = client.predict("small", [first], return_state=True)
+    [fresh] = client.predict("small", [then])
+    [after] = client.predict("small", [then], initial_state=[before.state])
+    mixed = client.predict("small", [then, then, then], initial_state=[b"", before.state, b""])
+    expected = [fresh.output, after.output, fresh.output]
+    assert [answer.output.tobytes() for answer in mixed] == [output.tobytes() for output in expected]
 
 
-def test_a_state_of_another_model_or_a_damaged_one_is_refused(client):
-    [answer] = client.predict("relu50", [np.ones((3, 1))], return_state=True)
-    steps = [np.ones((3, 64), np.float32)]
-    with pytest.raises(SnapshotRefused, match="belongs to the model with fingerprint"):
-        client.predict("stack", steps, initial_state=[answer.state])
-    with pytest.raises(SnapshotRefused, match="damaged"):
-        client.predict("relu50", [np.ones((3, 1))], initial_state=[answer.state[:-1] + bytes([answer.state[-1] ^ 1])])
-    with pytest.raises(SnapshotRefused, match="no state of Carousel's"):
-        client.predict("stack", steps, initial_state=[b"nonsense"])
+def test_a_deadline_that_passes_is_an_error_of_its_name(server):
+    """And the server does no more of the work: the sequence is counted as gone."""
+    from carousel.errors import DeadlineExceeded, Overloaded
 
-
-def test_a_model_that_rides_whole_answers_and_has_no_states(models, client):
-    inputs = [np.random.default_rng(n).standard_normal((n, 3)).astype(np.float32) for n in (4, 7, 4)]
-    for given_, answer in zip(inputs, client.predict("whole", inputs), strict=True):
-        assert close(answer.output, models["whole"](given_[None]).numpy()[0])
-    with pytest.raises(NotStateful):
-        client.predict("whole", inputs, return_state=True)
+    serving = server()
+    with Client(serving.target) as client, pytest.raises((DeadlineExceeded, Overloaded)):
+        client.predict("small", [np.zeros((900_000, 3), np.float32)], timeout=0.2)
+    for _ in range(500):
+        if not serving.on_loop(lambda: sum(m.waiting + m.riding for m in serving.server._catalog)):
+            return
+    raise AssertionError("an abandoned sequence still rides")

@@ -1,158 +1,212 @@
-"""Every fault of a request is named by its field, all at once, as google.rpc.BadRequest through a real socket."""
+"""Every fault of a request is named by field, all at once, over a real socket, in gRPC's own terms."""
 
 import grpc
 import numpy as np
 import pytest
-from google.rpc.error_details_pb2 import BadRequest
-from grpc_status import rpc_status
-
-from carousel.v1.inference_pb2 import DATA_TYPE_FLOAT32, GetModelRequest, PredictRequest, Tensor
+from carousel.v1.inference_pb2 import Open, PredictRequest, StreamRequest, Tensor
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 
-
-@pytest.fixture
-def stub(server):
-    with grpc.insecure_channel(server.target) as channel:
-        yield InferenceServiceStub(channel)
+FLOAT32 = 1
 
 
-def tensor(*shape, dtype=DATA_TYPE_FLOAT32, content=None):
-    size = int(np.prod(shape)) if all(d >= 0 for d in shape) and np.prod(shape, dtype=float) < 1e6 else 0
-    return Tensor(dtype=dtype, shape=shape, content=bytes(4 * size) if content is None else content)
+def tensor(*shape, content=None, dtype=FLOAT32):
+    size = 4 * int(np.prod(shape)) if content is None else 0
+    return Tensor(dtype=dtype, shape=shape, content=bytes(size) if content is None else content)
 
 
-def violations(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    status = rpc_status.from_call(caught.value)
-    bad = BadRequest()
-    assert any(detail.Unpack(bad) for detail in status.details)
-    return [(v.field, v.description) for v in bad.field_violations]
+def holding(value):
+    steps = np.zeros((4, 3), np.float32)
+    steps[2, 1] = value
+    return Tensor(dtype=FLOAT32, shape=steps.shape, content=steps.tobytes())
 
 
+HUGE = "is [4294967296, 4294967296, 4], more than the 2147483647 elements one tensor may have"
 FAULTS = {
-    "missing tensor": (Tensor(), [("dtype", "missing"), ("shape", "is missing, expected [?, 64]")]),
-    "empty shape": (tensor(dtype=1, content=b""), [("shape", "is missing, expected [?, 64]")]),
-    "rank 1": (tensor(64), [("shape", "has rank 1, [64]; expected rank 2, [?, 64]")]),
-    "rank 3": (tensor(1, 2, 64), [("shape", "has rank 3, [1, 2, 64]; expected rank 2, [?, 64]")]),
-    "wrong input_dim": (tensor(5, 63), [("shape", "has input_dim 63, the model takes 64")]),
-    "zero timesteps": (tensor(0, 64), [("shape", "has zero timesteps, expected at least one")]),
-    "unknown dtype": (tensor(5, 64, dtype=9), [("dtype", "is unknown (9), expected float32")]),
-    "too few bytes": (
-        tensor(5, 64, content=bytes(1279)),
-        [("content", "has 1279 bytes, shape [5, 64] of float32 needs 1280")],
+    "missing tensor": (Tensor(), {("dtype", "is missing, expected float32"), ("shape", "is missing, expected [?, 3]")}),
+    "empty tensor": (tensor(0, 3), {("shape", "has zero timesteps, expected at least one")}),
+    "rank 0 with a byte": (
+        Tensor(dtype=FLOAT32, content=b"."),
+        {("shape", "is missing, expected [?, 3]")},
     ),
-    "too many bytes": (tensor(5, 64, content=bytes(1281)), [("content", "has 1281 bytes")]),
-    "negative dim": (tensor(-1, 64), [("shape", "is [-1, 64], and a dimension cannot be negative")]),
-    "overflowing dims": (tensor(2**62, 64), [("shape", "more than the 2147483647 elements one tensor may have")]),
-    "too many timesteps": (
-        tensor(1_000_001, 64),
-        [("shape", "has 1000001 timesteps, the limit is 1000000"), ("content", "has 0 bytes")],
+    "rank 1": (tensor(3), {("shape", "has rank 1, [3]; expected rank 2, [?, 3]")}),
+    "rank 3": (tensor(1, 4, 3), {("shape", "has rank 3, [1, 4, 3]; expected rank 2, [?, 3]")}),
+    "input_dim": (tensor(4, 5), {("shape", "has input_dim 5, the model takes 3")}),
+    "dtype unset": (tensor(4, 3, dtype=0), {("dtype", "is missing, expected float32")}),
+    "dtype unknown": (tensor(4, 3, dtype=9), {("dtype", "is unknown (9), expected float32")}),
+    "too few bytes": (
+        tensor(4, 3, content=bytes(44)),
+        {("content", "has 44 bytes, shape [4, 3] of float32 needs 48")},
+    ),
+    "too many bytes": (
+        tensor(4, 3, content=bytes(49)),
+        {("content", "has 49 bytes, shape [4, 3] of float32 needs 48")},
+    ),
+    "no bytes": (tensor(4, 3, content=b""), {("content", "has 0 bytes, shape [4, 3] of float32 needs 48")}),
+    "negative dim": (
+        Tensor(dtype=FLOAT32, shape=[-1, 3], content=bytes(12)),
+        {("shape", "is [-1, 3], and a dimension cannot be negative")},
+    ),
+    "most negative dim": (
+        Tensor(dtype=FLOAT32, shape=[-(2**63), 3]),
+        {("shape", "is [-9223372036854775808, 3], and a dimension cannot be negative")},
+    ),
+    "overflowing dims": (Tensor(dtype=FLOAT32, shape=[2**32, 2**32, 4]), {("shape", HUGE)}),
+    "NaN": (
+        holding(np.nan),
+        {("content", "holds nan at timestep 2, feature 1; only finite values are taken")},
+    ),
+    "infinity": (
+        holding(-np.inf),
+        {("content", "holds -inf at timestep 2, feature 1; only finite values are taken")},
     ),
     "everything at once": (
-        tensor(0, 63, dtype=0, content=b"1"),
-        [("dtype", "missing"), ("shape", "zero timesteps"), ("shape", "input_dim 63"), ("content", "has 1 bytes")],
+        Tensor(dtype=7, shape=[0, 9], content=b"12345"),
+        {
+            ("dtype", "is unknown (7), expected float32"),
+            ("shape", "has zero timesteps, expected at least one"),
+            ("shape", "has input_dim 9, the model takes 3"),
+            ("content", "has 5 bytes, shape [0, 9] of float32 needs 0"),
+        },
     ),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_of_a_tensor_is_named_by_field(stub, fault):
-    wrong, expected = FAULTS[fault]
-    found = violations(lambda: stub.Predict(PredictRequest(model="stack", inputs=[tensor(2, 64), wrong])))
-    assert [field for field, _ in found] == [f"inputs[1].{field}" for field, _ in expected]
-    for (_, description), (_, said) in zip(found, expected, strict=True):
-        assert said in description
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_a_tensor_is_named_by_its_field(stub, refusal, name):
+    wrong, faults = FAULTS[name]
+    refused = refusal(stub.Predict, PredictRequest(model="small", inputs=[wrong]))
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.reason == "InvalidRequest"
+    assert sorted(refused.violations) == sorted((f"inputs[0].{field}", what) for field, what in faults)
 
 
-def test_faults_of_several_inputs_and_fields_are_named_at_once(stub):
-    request = PredictRequest(model="stack", inputs=[tensor(1, 3), tensor(0, 64)], initial_state=[b""])
-    assert [field for field, _ in violations(lambda: stub.Predict(request))] == [
-        "initial_state",
-        "inputs[0].shape",
-        "inputs[1].shape",
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_live_message_is_held_to_the_same_rules(stub, name):
+    """Its faults end its own live sequence, and say the same."""
+    wrong, faults = FAULTS[name]
+    [answer] = stub.Stream(iter([StreamRequest(key="a", open=Open(model="small"), input=wrong)]), timeout=30)
+    assert answer.closed
+    assert answer.failure.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert answer.failure.reason == "InvalidRequest"
+    for field, what in faults:
+        assert f"input.{field}: {what}" in answer.failure.message
+
+
+def test_the_faults_of_every_sequence_are_named_in_one_answer(stub, refusal):
+    """A client that fixes all that is named is not refused again."""
+    refused = refusal(
+        stub.Predict,
+        PredictRequest(
+            model="fixed",
+            return_sequences=True,
+            inputs=[tensor(6, 3), tensor(6, 2), Tensor(), tensor(5, 3)],
+            initial_state=[b"", b""],
+        ),
+    )
+    assert refused.violations == [
+        ("initial_state", "holds 2 states for 4 inputs, expected none or one each"),
+        ("return_sequences", "the model gives no output for every timestep"),
+        ("inputs[1].shape", "has input_dim 2, the model takes 3"),
+        ("inputs[2].dtype", "is missing, expected float32"),
+        ("inputs[2].shape", "is missing, expected [6, 3]"),
+        ("inputs[3].shape", "has 5 timesteps, the model takes exactly 6"),
+    ]
+    for field, what in refused.violations:
+        assert f"{field}: {what}" in refused.message
+
+
+def test_no_inputs_at_all(stub, refusal):
+    refused = refusal(stub.Predict, PredictRequest(model="small"))
+    assert refused.violations == [("inputs", "is missing: expected one tensor a sequence")]
+
+
+@pytest.mark.parametrize("timesteps", [1, 5, 7, 60])
+def test_a_fixed_length_model_takes_its_length_alone(stub, refusal, timesteps):
+    refused = refusal(stub.Predict, PredictRequest(model="fixed", inputs=[tensor(timesteps, 3)]))
+    assert refused.violations == [
+        ("inputs[0].shape", f"has {timesteps} timesteps, the model takes exactly 6"),
     ]
 
 
-def test_a_request_without_inputs_is_refused(stub):
-    assert violations(lambda: stub.Predict(PredictRequest(model="stack"))) == [
-        ("inputs", "is missing: expected one tensor a sequence")
-    ]
+def test_an_unknown_model_is_named_beside_what_is_served(stub, refusal):
+    refused = refusal(stub.Predict, PredictRequest(model="nope", inputs=[tensor(4, 3)]))
+    assert refused.code is grpc.StatusCode.NOT_FOUND
+    assert refused.reason == "ModelNotFound"
+    assert refused.message == (
+        "Request for unknown model: 'nope' is not served; served are: fixed, lstm128, relu50, small, stack, whole"
+    )
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_value_that_is_not_finite_is_refused_at_its_place(stub, value):
-    steps = np.ones((4, 64), np.float32)
-    steps[2, 5] = value
-    request = PredictRequest(model="stack", inputs=[tensor(4, 64, content=steps.tobytes())])
-    [(field, description)] = violations(lambda: stub.Predict(request))
-    assert field == "inputs[0].content"
-    assert f"{value} at timestep 2, feature 5" in description
+@pytest.mark.parametrize("version", [2, -1, 2**63 - 1])
+def test_an_unknown_version_is_named_beside_those_served(stub, refusal, version):
+    refused = refusal(stub.Predict, PredictRequest(model="small", version=version, inputs=[tensor(4, 3)]))
+    assert refused.code is grpc.StatusCode.NOT_FOUND
+    assert refused.message == f"Request for unknown model: 'small' has no version {version}; served are: 1"
 
 
-def test_values_that_are_not_finite_pass_where_the_setting_says_so_and_touch_nobody_else(serve, repository):
-    with serve(repository, nonfinite="pass") as server, grpc.insecure_channel(server.target) as channel:
+def test_states_are_refused_by_name(stub, client, refusal):
+    """Damaged, foreign, and of a model that has none."""
+    [answer] = client.predict("small", [np.ones((2, 3))], return_state=True)
+    damaged = bytearray(answer.state)
+    damaged[30] ^= 1
+    for model, state, code, reason in [
+        ("small", bytes(damaged), "INVALID_ARGUMENT", "SnapshotRefused"),
+        ("small", b"hello", "INVALID_ARGUMENT", "SnapshotRefused"),
+        ("relu50", answer.state, "INVALID_ARGUMENT", "SnapshotRefused"),
+        ("whole", answer.state, "FAILED_PRECONDITION", "NotStateful"),
+    ]:
+        dim = 1 if model == "relu50" else 3
+        refused = refusal(stub.Predict, PredictRequest(model=model, inputs=[tensor(2, dim)], initial_state=[state]))
+        assert (refused.code.name, refused.reason) == (code, reason), model
+    refused = refusal(stub.Predict, PredictRequest(model="whole", inputs=[tensor(2, 3)], return_state=True))
+    assert refused.reason == "NotStateful"
+
+
+def test_the_limits_of_a_request(server, refusal):
+    """Too many sequences, too many timesteps, too large a message: each is named, and what is at the limit is served."""
+    tight = server(max_samples=2, max_timesteps=10, max_message_bytes=1024)
+    with grpc.insecure_channel(tight.target) as channel:
         stub = InferenceServiceStub(channel)
-        clean, steps = tensor(1, 64), np.full((1, 64), np.nan, np.float32)
-        [alone] = stub.Predict(PredictRequest(model="stack", inputs=[clean])).predictions
-        mixed = PredictRequest(model="stack", inputs=[tensor(1, 64, content=steps.tobytes()), clean])
-        _, beside = stub.Predict(mixed).predictions
-    assert beside == alone
-
-
-def test_another_length_than_a_fixed_model_takes_is_refused(stub):
-    [(field, description)] = violations(lambda: stub.Predict(PredictRequest(model="fixed", inputs=[tensor(5, 3)])))
-    assert (field, description) == ("inputs[0].shape", "has 5 timesteps, the model takes exactly 6")
-
-
-def test_full_sequences_of_a_model_that_has_none_are_refused(stub):
-    request = PredictRequest(model="whole", inputs=[tensor(5, 3)], return_sequences=True)
-    assert violations(lambda: stub.Predict(request)) == [
-        ("return_sequences", "the model gives no output for every timestep")
-    ]
-
-
-def test_the_limits_on_samples_and_timesteps_are_settings(serve, repository):
-    with (
-        serve(repository, max_samples=2, max_timesteps=3) as server,
-        grpc.insecure_channel(server.target) as channel,
-    ):
-        stub = InferenceServiceStub(channel)
-        many = PredictRequest(model="stack", inputs=[tensor(4, 64), tensor(1, 64), tensor(1, 64)])
-        assert violations(lambda: stub.Predict(many)) == [
+        assert len(stub.Predict(PredictRequest(model="small", inputs=[tensor(10, 3)] * 2)).predictions) == 2
+        refused = refusal(stub.Predict, PredictRequest(model="small", inputs=[tensor(11, 3), tensor(1, 3), Tensor()]))
+        assert refused.violations == [
             ("inputs", "holds 3 sequences, the limit is 2"),
-            ("inputs[0].shape", "has 4 timesteps, the limit is 3"),
+            ("inputs[0].shape", "has 11 timesteps, the limit is 10"),
         ]
+        refused = refusal(stub.Predict, PredictRequest(model="small", inputs=[tensor(100, 3)]))
+        assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-@pytest.mark.parametrize(
-    ("name", "version", "said"),
-    [("nope", 0, "'nope' is not served; served are: "), ("stack", 9, "'stack' has no version 9; served are: 1")],
-)
-def test_an_unknown_model_or_version_is_not_found(stub, name, version, said):
-    for call in (
-        lambda: stub.Predict(PredictRequest(model=name, version=version, inputs=[tensor(1, 64)])),
-        lambda: stub.GetModel(GetModelRequest(model=name, version=version)),
-    ):
-        with pytest.raises(grpc.RpcError) as caught:
-            call()
-        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-        assert said in caught.value.details()
+def test_not_a_number_passes_where_the_setting_says_so(server):
+    """It stays in its own sequence: the mate beside it gets its very answer alone."""
+    lenient = server(nonfinite="pass")
+    with grpc.insecure_channel(lenient.target) as channel:
+        stub = InferenceServiceStub(channel)
+        alone = stub.Predict(PredictRequest(model="small", inputs=[tensor(4, 3)])).predictions[0]
+        beside = stub.Predict(PredictRequest(model="small", inputs=[holding(np.nan), tensor(4, 3), holding(np.inf)]))
+        assert np.isnan(np.frombuffer(beside.predictions[0].output.content, "<f4")).all()
+        assert beside.predictions[1] == alone
 
 
-def test_bytes_that_are_no_message_are_refused(server):
-    with grpc.insecure_channel(server.target) as channel:
-        call = channel.unary_unary("/carousel.v1.InferenceService/Predict")
-        [(field, description)] = violations(lambda: call(b"\xff\xff\xff"))
-    assert field == "message"
-    assert "3 bytes that are no request" in description
+@pytest.mark.parametrize("method", ["Predict", "GetModel", "Stream"])
+def test_bytes_that_are_no_message_are_refused_in_words(channel, refusal, method):
+    path = f"/carousel.v1.InferenceService/{method}"
+    if method == "Stream":
+
+        def call(message, timeout):
+            return list(channel.stream_stream(path)(iter([message]), timeout=timeout))
+    else:
+        call = channel.unary_unary(path)
+    refused = refusal(call, b"\xff\xff\xff")
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.violations == [
+        ("message", f"3 bytes that are no request of {path}: client and server disagree on the proto")
+    ]
 
 
-def test_no_error_names_the_inside_of_a_graph_or_of_the_program(stub):
-    for wrong, _ in FAULTS.values():
-        with pytest.raises(grpc.RpcError) as caught:
-            stub.Predict(PredictRequest(model="stack", inputs=[wrong]))
-        said = caught.value.details()
-        for inside in ("Traceback", ".py", "lstm", "StatefulPartitionedCall", "serving_default"):
-            assert inside not in said
+def test_a_refused_request_hurts_no_other(stub, client):
+    """Beside a wrong request a right one on the same connection is answered."""
+    wrong = stub.Predict.future(PredictRequest(model="small", inputs=[Tensor()]))
+    right = stub.Predict.future(PredictRequest(model="small", inputs=[tensor(4, 3)]))
+    assert wrong.exception().code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert len(right.result(30).predictions) == 1
