@@ -1,0 +1,52 @@
+"""nghttp2's load generator: what drives the server costs far less than the server itself."""
+
+import re
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.report import FOLDER
+from tests.benchmarks.served import PREDICT
+
+
+def framed(name: str, message: bytes) -> Path:
+    """Keep a request as h2load sends it: gRPC's five bytes of frame, then the message."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{name}.body"
+    path.write_bytes(struct.pack(">BI", 0, len(message)) + message)
+    return path
+
+
+def load(port: int, method: str, body: Path, calls: int, *, in_flight: int = 64, connections: int = 4) -> float:
+    """Send so many calls of one request, so many in flight; return calls a second.
+
+    h2load does not read grpc-status: ask the server how many of them went well.
+    """
+    command = _command(port, method, body, calls, in_flight, connections)
+    done = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    succeeded = next(_numbers(r"(\d+) succeeded", done))
+    if succeeded != calls:
+        raise RuntimeError(f"h2load: {succeeded:.0f} of {calls} calls came back:\n{done}")
+    return next(_numbers(r"([\d.]+) req/s", done))
+
+
+def _command(port: int, method: str, body: Path, calls: int, in_flight: int, connections: int) -> list[str]:
+    program = shutil.which("h2load")
+    if program is None:
+        raise FileNotFoundError("h2load is not here: install nghttp2-client")
+    return [
+        *(program, "-n", str(calls), "-c", str(connections), "-m", str(in_flight // connections), "-t", "1"),
+        *("-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers"),
+        f"http://127.0.0.1:{port}{method}",
+    ]
+
+
+def _numbers(pattern: str, text: str) -> Iterator[float]:
+    return (float(found) for found in re.findall(pattern, text))
+
+
+def endless(port: int, body: Path, *, in_flight: int) -> "subprocess.Popen[bytes]":
+    """Keep so many Predict calls in flight until the process that this returns is ended."""
+    return subprocess.Popen(_command(port, PREDICT, body, 10_000_000, in_flight, 4), stdout=subprocess.DEVNULL)

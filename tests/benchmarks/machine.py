@@ -1,0 +1,37 @@
+"""Which machine the figures are of, and what its processes take."""
+
+import os
+import platform
+from pathlib import Path
+
+import onnxruntime
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def machine() -> str:
+    """Name the processor, its cores and the software that does the arithmetic."""
+    model = next(
+        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    return (
+        f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, ONNX Runtime {onnxruntime.__version__}"
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processor time that a process has had, on all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process holds now."""
+    line = next(line for line in _lines(f"/proc/{pid}/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()

@@ -1,0 +1,131 @@
+"""More than the machine can do: half, once, twice and four times its capacity, open loop, with deadlines."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tests.benchmarks import report
+from tests.benchmarks.arrivals import poisson
+from tests.benchmarks.h2load import framed, load
+from tests.benchmarks.measure import Spread
+from tests.benchmarks.served import PREDICT, Served, predicts
+from tests.benchmarks.workloads import predict_request, repository
+
+STEPS = 400  # long enough that the server's capacity is some hundred calls a second, which one generator can exceed
+DEADLINE = 0.5  # seconds
+OFFERED = (0.5, 1.0, 2.0, 4.0)
+_SECONDS = 5.0
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What came of one stretch of load: calls a second, seconds, megabytes."""
+
+    goodput: float
+    admitted: float
+    refused: float
+    refusal: float
+    late: int
+    expired: int
+    lateness: float
+    resident: float
+
+
+def main() -> None:
+    sequence = np.random.default_rng(0).standard_normal((STEPS, 64)).astype(np.float32)
+    body = predict_request("stack64", [sequence])
+    found: dict[float, list[Offer]] = {times: [] for times in OFFERED}
+    with Served(repository("stack64", 64)) as served:
+        framed_body = framed("overload", body)
+        load(served.port, PREDICT, framed_body, 400)
+        capacity = float(np.median([load(served.port, PREDICT, framed_body, 400) for _ in range(3)]))
+        report.say("overload", f"capacity {capacity:.0f} calls/s of {STEPS} steps, closed loop")
+        for round_ in range(_ROUNDS):
+            for number, times in enumerate(OFFERED):
+                found[times].append(_offer(served, body, times * capacity, seed=10 * round_ + number))
+                report.say("overload", f"round {round_ + 1} of {_ROUNDS}, {times:g}x: {found[times][-1]}")
+    write(capacity, found)
+
+
+def write(capacity: float, found: dict[float, list[Offer]]) -> None:
+    """Say what came of it."""
+    good = {times: Spread.of(offer.goodput for offer in offers) for times, offers in found.items()}
+    best = max(spread.median for spread in good.values())
+    rows = [report.Row("capacity, closed loop", f"{capacity:.0f} calls/s of {STEPS} steps")]
+    for times, offers in found.items():
+        p99 = Spread.of(offer.admitted for offer in offers).say(" ms", 1e3)
+        refused = Spread.of(offer.refused for offer in offers).median
+        came = f"{good[times].say('/s')} answered in time, {refused:.0f}/s refused; p99 of answered {p99}"
+        rows.append(report.Row(f"offered {times:g}x", came))
+    share = good[4.0].median / best
+    every = [offer for offers in found.values() for offer in offers]
+    late = sum(offer.late for offer in every)
+    refusal = Spread.of(offer.refusal for times in (2.0, 4.0) for offer in found[times])
+    lateness = max(offer.lateness for offer in every)
+    memory = [offer.resident for offer in every]
+    first, last = found[OFFERED[-1]][0].resident, found[OFFERED[-1]][-1].resident
+    rows += [
+        report.Row("goodput at 4x against the best", f"{share:.2f}", ">= 0.90", share >= 0.9),
+        report.Row("answered after their deadline", str(late), "0", late == 0),
+        report.Row("admitted, then expired", str(sum(offer.expired for offer in every))),
+        report.Row("time to refuse, p99", refusal.say(" ms", 1e3), "< 5 ms", refusal.median < 5e-3),
+        report.Row("of it the generator's own lateness, p99, at most", f"{1e3 * lateness:.1f} ms"),
+        report.Row(
+            "resident, after the first 4x and after the last",
+            f"{first:.0f} MB, {last:.0f} MB; at most {max(memory):.0f} MB",
+            "flat",
+            last <= 1.05 * first,
+        ),
+    ]
+    figures: dict[str, Any] = {
+        "capacity": capacity,
+        "offers": {str(times): [_numbers(offer) for offer in offers] for times, offers in found.items()},
+    }
+    report.write("overload", rows, figures, lambda figure: _draw(figure, good, found, capacity))
+
+
+def _offer(served: Served, body: bytes, rate: float, seed: int) -> Offer:
+    before = served.metrics()
+    outcomes = poisson(served.target, body, rate, _SECONDS, deadline=DEADLINE, seed=seed)
+    after = served.metrics()
+    answered = [o.latency for o in outcomes if o.code == "OK"]
+    refusals = [o.latency for o in outcomes if o.code == "RESOURCE_EXHAUSTED"]
+    expired = "carousel_sequences_total/stack64/DeadlineExceeded/1"
+    gone = "carousel_sequences_total/stack64/Cancelled/1"
+    # What the server says it answered, and the client did not take for an answer in time, came too late.
+    late = predicts(after) - predicts(before) - len(answered) + sum(latency > DEADLINE for latency in answered)
+    return Offer(
+        goodput=sum(latency <= DEADLINE for latency in answered) / _SECONDS,
+        admitted=_p99(answered),
+        refused=len(refusals) / _SECONDS,
+        refusal=_p99(refusals),
+        late=late,
+        expired=int(after[expired] - before[expired] + after[gone] - before[gone]),
+        lateness=_p99([outcome.lateness for outcome in outcomes]),
+        resident=served.resident,
+    )
+
+
+def _p99(values: list[float]) -> float:
+    return float(np.percentile(values, 99)) if values else 0.0
+
+
+def _numbers(offer: Offer) -> dict[str, float]:
+    return {name: getattr(offer, name) for name in Offer.__slots__}
+
+
+def _draw(figure: Figure, good: dict[float, Spread], found: dict[float, list[Offer]], capacity: float) -> None:
+    left, right = figure.subplots(1, 2)
+    left.plot(OFFERED, [spread.median for spread in good.values()], marker="o", color="#d1495b", label="in time")
+    left.plot(OFFERED, [min(times, 1) * capacity for times in OFFERED], "--", color="#9aa5b1", label="capacity")
+    left.set(title="Goodput", xlabel="offered load, times capacity", ylabel="calls a second", ylim=(0, None))
+    left.legend(frameon=False)
+    for name, label, colour in (("admitted", "answered", "#d1495b"), ("refusal", "refused", "#2e7d6b")):
+        p99 = [1e3 * Spread.of(getattr(offer, name) for offer in offers).median for offers in found.values()]
+        right.plot(OFFERED, p99, marker="o", color=colour, label=label)
+    right.axhline(1e3 * DEADLINE, color="#20262e", linestyle="--", linewidth=1, label="deadline")
+    right.set(title="p99 latency", xlabel="offered load, times capacity", ylabel="milliseconds", yscale="log")
+    right.legend(frameon=False)
