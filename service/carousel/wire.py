@@ -41,14 +41,10 @@ def read_steps(
     if tensor.dtype != DATA_TYPE_FLOAT32:
         faults.append(Violation(f"{field}.dtype", f"is {_dtype_name(tensor.dtype)}, expected float32"))
     faults += shape_faults(shape, f"{field}.shape", signature, bounds)
-    sized = all(d >= 0 for d in shape) and math.prod(shape) <= LARGEST
-    if shape and sized and len(tensor.content) != _ITEM * math.prod(shape):
-        faults.append(
-            Violation(
-                f"{field}.content",
-                f"has {len(tensor.content)} bytes, shape {describe(shape)} of float32 needs {_ITEM * math.prod(shape)}",
-            )
-        )
+    content = len(tensor.content)
+    if shape and min(shape) >= 0 and content != (needed := _ITEM * math.prod(shape)) and needed <= _ITEM * LARGEST:
+        found = f"has {content} bytes, shape {describe(shape)} of float32 needs {needed}"
+        faults.append(Violation(f"{field}.content", found))
     if faults:
         return None, faults
     steps = from_bytes(tensor.content, shape)
@@ -59,7 +55,7 @@ def shape_faults(shape: tuple[int, ...], field: str, signature: Signature, bound
     """Name every fault of a sequence's shape; [timesteps, input_dim] is expected."""
     if not shape:
         return [Violation(field, f"is missing, expected {_expected(signature)}")]
-    if any(d < 0 for d in shape):
+    if min(shape) < 0:
         return [Violation(field, f"is {describe_raw(shape)}, and a dimension cannot be negative")]
     if math.prod(shape) > LARGEST:
         return [Violation(field, f"is {describe(shape)}, more than the {LARGEST} elements one tensor may have")]
