@@ -50,12 +50,16 @@ def _batch_normalization(graph: Graph, layer: keras.layers.BatchNormalization, x
 def _layer_normalization(graph: Graph, layer: keras.layers.LayerNormalization, x: str) -> str:
     if layer.get_config().get("rms_scaling"):
         raise NoPlan(f"layer {layer.name!r}: LayerNormalization with rms_scaling has no ONNX form here")
-    # ONNX has no LayerNormalization without a scale.
+    # Not ONNX's own operation: older ONNX Runtimes take the variance as a difference of squares and lose its digits, and
+    # their sums follow the address of a row. A matrix product with 1 / width does neither.
     width = layer.get_build_config()["input_shape"][-1]
-    scale = to_numpy(layer.gamma) if layer.scale else np.ones(width)
-    offset = to_numpy(layer.beta) if layer.center else np.zeros(width)
-    weights = graph.constant(scale), graph.constant(offset)
-    return graph.add("LayerNormalization", x, *weights, axis=-1, epsilon=float(layer.epsilon))
+    average = graph.constant(np.full((width, 1), 1 / width))
+    x = graph.add("Sub", x, graph.add("MatMul", x, average))
+    variance = graph.add("MatMul", graph.add("Mul", x, x), average)
+    x = graph.add("Div", x, graph.add("Sqrt", graph.add("Add", variance, graph.constant(layer.epsilon))))
+    if layer.scale:
+        x = graph.add("Mul", x, graph.constant(to_numpy(layer.gamma)))
+    return graph.add("Add", x, graph.constant(to_numpy(layer.beta))) if layer.center else x
 
 
 def _normalization(graph: Graph, layer: keras.layers.Normalization, x: str) -> str:
