@@ -131,8 +131,8 @@ class Call:
     def receive(self, then: Callable[[bytes | None], None]) -> None:
         """Give the stream's next message to `then`; None at the client's half-close. One at a time.
 
-        Not asking again is flow control: the client's window fills and its sends wait. That the client is gone is what
-        `on_cancel` tells, though None may come first.
+        Not asking again is flow control: the client's window fills and its sends wait. A client that is gone is told by
+        `on_cancel` instead.
         """
         if self.done:
             return
@@ -182,9 +182,9 @@ class Call:
             return
         message = event.batch_operations[0].message()
         if message is None:
-            # The core hands out None for a client that is gone, too, just ahead of the close: once more through the
-            # queue lets the close overtake.
-            self._call.start_server_batch((), self._half_closed)
+            # A client that is gone looks the same here, and its close comes a moment later. Asking once more gives None
+            # again, but only after the core is done with the close.
+            self._call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._half_closed)
         else:
             then, self._then = self._then, None
             if then is not None:
@@ -257,7 +257,10 @@ class Call:
         """Be done, and let go of the service's callbacks, which hold the call in their turn."""
         self.done = True
         self.on_cancel = self.on_sent = self._then = None
-        self._owner.observe(self, code)
+        try:
+            self._owner.observe(self, code)
+        except Exception:
+            logger.exception("%s could not be observed", self.method)
 
     def _run(self, function: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -167,7 +167,11 @@ class Server:
         return self._stage >= _Stage.STOPPED
 
     def stop_accepting(self) -> None:
-        """Close the ports and send every client away. Calls already open go on: poll until `stopped`."""
+        """Close the ports and send every client away. Calls already open go on: poll until `stopped`.
+
+        A new call is refused with UNAVAILABLE, but the core cancels one that crosses the farewell on its way: stop when
+        few are coming.
+        """
         if self._stage is _Stage.SERVING:
             self._stage = _Stage.STOPPING
             self._server.shutdown(self._queue, self._shut_down)

@@ -87,6 +87,20 @@ def test_receive_message_operation(called):
     assert received.batch_operations[0].message() == b"one"
 
 
+def test_receiving_after_the_half_close_gives_nothing_again(core):
+    """The second asking ends at once too: that is how `Call.receive` tells a half-close from a cancellation."""
+    queue, server, port = core
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        server.request_call(queue, queue, "accepted")
+        client = channel.stream_stream("/a.B/C")(iter(()), timeout=60)
+        call = event_of(queue).call
+        for _ in range(2):
+            call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), "received")
+            received = event_of(queue)
+            assert (received.success, received.batch_operations[0].message()) == (True, None)
+        client.cancel()
+
+
 def test_an_answer_in_one_batch(called):
     """Initial metadata, message, status and the close make one batch, which gives one event."""
     event, queue, client = called
