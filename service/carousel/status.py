@@ -78,11 +78,23 @@ def error_of(code: int, message: str, details: bytes = b"") -> CarouselError:
             violations = [Violation(v.field, v.description) for v in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToNanoseconds() / 1e9
+    if violations:
+        return InvalidRequest(tuple(violations))
+    error = named(reason, code, message)
+    if isinstance(error, Overloaded):
+        error.retry_after = retry_after
+    return error
+
+
+def named(reason: str, code: int, message: str) -> CarouselError:
+    """Make the error of this name; where the name says nothing, that nearest to the gRPC code, or CarouselError itself.
+
+    Several violations in one message become one.
+    """
     kind: type[CarouselError] = _BY_NAME.get(reason) or _BY_CODE.get(code, CarouselError)
     if kind is InvalidRequest:
-        return InvalidRequest(tuple(violations))
-    if kind is Overloaded:
-        return Overloaded(message, retry_after)
+        field, _, description = message.partition(": ")
+        return InvalidRequest((Violation(field, description),))
     return kind(message)
 
 

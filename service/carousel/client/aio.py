@@ -8,6 +8,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from numpy.typing import ArrayLike
 
+from carousel.client.aio_live import AsyncFleet, AsyncLiveSequence
 from carousel.client.answers import (
     OPTIONS,
     ModelDescription,
@@ -67,6 +68,43 @@ class AsyncClient:
             return predictions(await self._stub.Predict(request, timeout=timeout))
         except grpc.RpcError as error:
             raise raised(error) from error
+
+    def live(
+        self,
+        model: str,
+        *,
+        version: int = 0,
+        return_sequences: bool = False,
+        initial_state: bytes = b"",
+        snapshot_every: int = 64,
+        timeout: float = 60.0,
+    ) -> AsyncLiveSequence:
+        """Begin a live sequence on a stream of its own; see `fleet` for many over one.
+
+        async with client.live("weather") as sequence:
+            answer = await sequence.feed(steps)
+
+        Args:
+            model: The model's name.
+            version: The model's version; 0 is the newest served. It stays with the version it began on.
+            return_sequences: Every timestep's output, not the last one's of each message alone.
+            initial_state: A state to start from, as returned earlier.
+            snapshot_every: Ask for a snapshot with every so many messages; those since it are kept, and sent again if
+                the server is lost.
+            timeout: Seconds to seek another server for, before Unreachable is raised.
+        """
+        fleet = self.fleet(snapshot_every=snapshot_every, timeout=timeout)
+        return fleet.only(model, version, return_sequences, initial_state)
+
+    def fleet(self, *, snapshot_every: int = 64, timeout: float = 60.0, max_unanswered: int = 1024) -> AsyncFleet:
+        """Open a stream for any number of live sequences.
+
+        Args:
+            snapshot_every: Ask for a snapshot of a sequence with every so many of its messages.
+            timeout: Seconds to seek another server for, before Unreachable is raised.
+            max_unanswered: Messages that may wait for answers; above that, sending waits.
+        """
+        return AsyncFleet(self._stub.Stream, snapshot_every, timeout, max_unanswered)
 
     async def get_model(self, model: str, version: int = 0, timeout: float | None = None) -> ModelDescription:
         """Describe one model; version 0 is the newest served. Raises ModelNotFound."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from carousel.errors import CarouselError
-from carousel.status import error_of
+from carousel.status import error_of, named
 from carousel.tensors import Floats, describe
 from carousel.v1 import inference_pb2 as pb
 from carousel.wire import read_tensor, write_tensor
@@ -124,6 +124,11 @@ def raised(error: grpc.RpcError) -> CarouselError:
         if key == "grpc-status-details-bin":
             details = value
     return error_of(error.code().value[0], error.details() or "", details)
+
+
+def failure(failure: pb.Failure) -> CarouselError:
+    """Read why one live sequence ended as the error that the server raised."""
+    return named(failure.reason, failure.code, failure.message)
 
 
 def _spec(spec: pb.TensorSpec) -> str:
