@@ -1,19 +1,28 @@
 """Brings versions from disk to the catalog: a thread that looks, loads, checks and measures, and posts to the loop."""
 
 import logging
+import queue
 import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from carousel.catalog import Catalog
 from carousel.engines import Choice
-from carousel.errors import ModelRejected
+from carousel.errors import CarouselError, ModelNotFound, ModelRejected
 from carousel.model import Loaded, load
 from carousel.repository import versions
 
 logger = logging.getLogger("carousel.loader")
+
+
+class _Rejection(NamedTuple):
+    """When the folder of a version had last changed (seconds since 1970), and why it could not be served."""
+
+    changed: float
+    reason: str
 
 
 class Loader:
@@ -51,7 +60,9 @@ class Loader:
         self._threads = threads
         self._every = every
         self._served: set[tuple[str, int]] = set()
-        self._rejected: dict[Path, float] = {}
+        self._rejected: dict[Path, _Rejection] = {}
+        self._unwanted: set[str] = set()
+        self._wishes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self.loads: Counter[str] = Counter()
@@ -64,17 +75,33 @@ class Loader:
     def stop(self) -> None:
         """Look no more. A load that is under way is left to end by itself."""
         self._stop.set()
+        self._wishes.put(lambda: None)
+
+    def load(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
+        """Serve a model that was unloaded or rejected; `then` is called on the loop's thread with what it came to."""
+        self._wishes.put(partial(self._load_again, name, then))
+
+    def unload(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
+        """Retire a model until `load` asks for it again; `then` as for `load`."""
+        self._wishes.put(partial(self._unload, name, then))
+
+    @property
+    def rejected(self) -> dict[tuple[str, int], str]:
+        """Why each version that was rejected was, by name and version. From any thread."""
+        return {(folder.parent.name, int(folder.name)): each.reason for folder, each in self._rejected.copy().items()}
 
     def look(self) -> None:
         """Bring the catalog up to date, once."""
         found = versions(self._repository)
+        for folder in [folder for folder in self._rejected if not folder.exists()]:
+            del self._rejected[folder]
         for name, numbers in found.items():
-            for number in numbers[-self._keep :]:
+            for number in numbers[-self._keep :] if name not in self._unwanted else ():
                 if (name, number) not in self._served:
                     self._load(name, number)
         for name in {name for name, _ in self._served}:
             held = sorted(number for other, number in self._served if other == name)
-            on_disk = [number for number in held if number in found.get(name, [])]
+            on_disk = [] if name in self._unwanted else [number for number in held if number in found.get(name, [])]
             for number in set(held) - set(on_disk[-self._keep :]):
                 self._served.discard((name, number))
                 self._post(partial(self._catalog.retire, name, number))
@@ -82,24 +109,53 @@ class Loader:
     def _run(self) -> None:
         self.look()
         self._post(self._ready)
-        while not self._stop.wait(self._every):
+        while not self._stop.is_set():
+            try:
+                self._wishes.get(timeout=self._every)()
+            except queue.Empty:
+                self.look()
+
+    def _load_again(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
+        self._unwanted.discard(name)
+        for folder in [folder for folder in self._rejected if folder.parent.name == name]:
+            del self._rejected[folder]
+        self.look()
+        error: CarouselError | None = None
+        if not any(served == name for served, _ in self._served):
+            reasons = [reason for (rejected, _), reason in self.rejected.items() if rejected == name]
+            error = ModelRejected("; ".join(reasons)) if reasons else _unknown(name)
+        self._post(lambda: then(error))
+
+    def _unload(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
+        error: CarouselError | None = None
+        if name in versions(self._repository) or any(served == name for served, _ in self._served):
+            self._unwanted.add(name)
             self.look()
+        else:
+            error = _unknown(name)
+        self._post(lambda: then(error))
 
     def _load(self, name: str, number: int) -> None:
         folder = self._repository / name / str(number)
+        changed = 0.0
         try:
             changed = folder.stat().st_mtime
-            if self._rejected.get(folder) == changed:
+            rejection = self._rejected.get(folder)
+            if rejection is not None and rejection.changed == changed:
                 return
-            self._rejected[folder] = changed
             loaded = load(folder, self._choice, self._threads)
         except (ModelRejected, OSError) as error:
+            self._rejected[folder] = _Rejection(changed, str(error))
             self.loads["rejected"] += 1
             logger.error("rejected %s: %s", folder, error)  # noqa: TRY400 - the sentence says it all
             return
-        del self._rejected[folder]
+        self._rejected.pop(folder, None)
         self.loads["loaded"] += 1
         if loaded.not_onnx_because and self._choice == "auto":
             logger.warning("%s is served by TensorFlow: %s", folder, loaded.not_onnx_because)
         self._served.add((name, number))
         self._post(lambda: self._add(loaded))
+
+
+def _unknown(name: str) -> ModelNotFound:
+    return ModelNotFound(f"Request for unknown model: the repository has no {name!r}")

@@ -88,6 +88,7 @@ class Model:
     Attributes:
         spent: Seconds of engine work, as predicted, by which the loop shares itself out fairly.
         sessions: Live sequences open on this version.
+        answered_at: When a sequence was last answered, in seconds on the clock; 0.0 before the first.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Model:
         self._scheduler = Scheduler(loaded.costs, loaded.state_width, whole=not loaded.states)
         self._thread: ThreadPoolExecutor | None = None
         self._away = False
+        self.answered_at = 0.0
         admission.count(self._backlog)
 
     @property
@@ -158,6 +160,8 @@ class Model:
             self._admission.admit(work, self._costs.ride(longest), deadline, now)
         except Overloaded:
             self.tally.refused["deadline" if deadline < math.inf else "backlog"] += len(sequences)
+            for sequence in sequences:
+                sequence.done = _nobody
             raise
         for sequence in sequences:
             self._scheduler.add(sequence, now)
@@ -170,6 +174,7 @@ class Model:
         """Nobody waits for this sequence any more: it leaves before the next tick and its `done` is not called."""
         if not sequence.over:
             self._scheduler.cancel(sequence)
+            sequence.done = _nobody
             self.tally.sequences["Cancelled"] += 1
 
     def turn(self) -> None:
@@ -225,11 +230,15 @@ class Model:
         self._scheduler.complete(batch, outputs, state, now)
         tally.steps += rows * batch.steps
         tally.rows.add(rows)
+        tally.ticks[rows] += 1
+        tally.ticks_ns[rows] += round((now - began) * 1e9)
         tally.tick_steps.add(batch.steps)
         tally.predicted_seconds += batch.predicted
         tally.engine_seconds += now - began
         self.spent += batch.predicted
-        self._admission.worked(self._costs.work(rows * batch.steps), began, now)
+        # Rows that nobody waits for stand empty for want of demand, which says nothing of the pace under load.
+        work = self._costs.work(rows * batch.steps) if self.waiting else batch.predicted
+        self._admission.worked(work, began, now)
         self._answer()
 
     def _fail(self, batch: Batch, error: Exception) -> None:
@@ -251,8 +260,14 @@ class Model:
         tally = self.tally
         if sequence.error is None:
             tally.sequences["done"] += 1
+            self.answered_at = sequence.finished
             tally.wait.add(sequence.boarded - sequence.arrived)
             tally.ride.add(sequence.finished - sequence.boarded)
         else:
             tally.sequences[type(sequence.error).__name__] += 1
-        sequence.done(sequence)
+        done, sequence.done = sequence.done, _nobody
+        done(sequence)
+
+
+def _nobody(_sequence: Sequence) -> None:
+    """Be told nothing more. Whoever waits holds the sequences that hold it: cut, so that memory is free at once."""

@@ -66,6 +66,7 @@ class Scheduler:
             sequence.error = DeadlineExceeded(
                 f"the deadline passed after {sequence.taken} of {sequence.timesteps} timesteps"
             )
+            sequence.finished = now
             self._leave(sequence)
             self._ended.append(sequence)
         if any(sequence.gone for sequence in self._slots.riders):

@@ -54,7 +54,6 @@ class Server:
             observe=self._services.observe,
         )
         self._loop = Loop(self._transport, self._catalog.turning)
-        self._services.attach(self._loop)
         self._loader = Loader(
             settings.repository,
             self._catalog,
@@ -65,6 +64,7 @@ class Server:
             threads=settings.engine_threads,
             every=settings.poll_seconds,
         )
+        self._services.attach(self._loop, self._loader)
         self.port = self._transport.listen(settings.host, settings.port, _credentials(settings))
         if settings.health_port is not None:
             self.health_port = self._transport.listen(settings.host, settings.health_port)

@@ -78,6 +78,7 @@ class Session:
 
     def _done(self, ride: Sequence) -> None:
         self._riding = None
+        self.model.tally.answered(ride.finished - ride.arrived, failed=ride.error is not None)
         if ride.error is None:
             self.state = ride.state
             self.timesteps += ride.timesteps

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     max_connection_age_seconds: float | None = Field(
         None, gt=0, description="Ask clients to reconnect after this long, so that balancers spread them; unset: never."
     )
+    repository_control: bool = Field(
+        False, description="Whether RepositoryModelLoad and RepositoryModelUnload are served."
+    )
+    oip_convert_floats: bool = Field(
+        True, description="Whether the Open Inference Protocol takes FP64 and FP16 inputs, rounded to FP32."
+    )
     compression: Literal["identity", "deflate", "gzip"] = Field("identity", description="How replies are compressed.")
     reflection: bool = Field(True, description="Whether to serve gRPC reflection.")
     tls_certificate: Path | None = Field(None, description="PEM certificate chain; with tls_key turns TLS on.")
@@ -65,6 +71,12 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        return self
+
+    @model_validator(mode="after")
+    def _control_reaches_all(self) -> "Settings":
+        if self.repository_control and self.workers > 1:
+            raise ValueError("repository_control needs workers = 1: a call reaches one worker only")
         return self
 
     @classmethod

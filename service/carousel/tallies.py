@@ -37,6 +37,10 @@ class ModelTally:
     """What one model version did since it was loaded. Work and waits are in seconds."""
 
     sequences: Counter[str] = field(default_factory=Counter)  # by outcome: done, or an error's name
+    requests: int = 0  # answered; a message of a live sequence is one
+    requests_failed: int = 0
+    requests_ns: int = 0
+    requests_failed_ns: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by reason
     steps: int = 0
     padded_steps: int = 0
@@ -45,9 +49,21 @@ class ModelTally:
     wait: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     ride: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     rows: Histogram = field(default_factory=lambda: Histogram(POWERS))
+    ticks: Counter[int] = field(default_factory=Counter)  # by rows
+    ticks_ns: Counter[int] = field(default_factory=Counter)  # by rows
     tick_steps: Histogram = field(default_factory=lambda: Histogram(POWERS))
     sessions_opened: int = 0
     sessions_closed: Counter[str] = field(default_factory=Counter)  # by reason
+
+    def answered(self, seconds: float, *, failed: bool) -> None:
+        """Count a request that was let in and is over, and how long that took."""
+        nanoseconds = round(seconds * 1e9)
+        if failed:
+            self.requests_failed += 1
+            self.requests_failed_ns += nanoseconds
+        else:
+            self.requests += 1
+            self.requests_ns += nanoseconds
 
     def __add__(self, other: Self) -> Self:
         """Count two workers' copies of the model together."""

@@ -1,8 +1,6 @@
 """carousel.v1: live sequences. One stream carries any number of them, each under a key of its own."""
 
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import deque
 
 from google.protobuf.message import DecodeError
 
@@ -12,6 +10,7 @@ from carousel.model import Model
 from carousel.rpc.answers import write_prediction
 from carousel.rpc.gates import fail, not_a_message
 from carousel.rpc.inference import read_start
+from carousel.rpc.roster import Roster
 from carousel.sequence import Sequence
 from carousel.session import Session
 from carousel.snapshot import write_snapshot
@@ -29,27 +28,22 @@ _UNANSWERED = 4096
 
 
 class Live:
-    """The live sequences of this server: how many, how idle, and how they end."""
+    """The streams of this server, and what their live sequences share."""
 
     def __init__(
         self,
         catalog: Catalog,
         bounds: Bounds,
+        roster: Roster,
         *,
-        most: int,
         most_a_stream: int,
-        idle_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Hold at most `most` live sequences, each idle for at most `idle_seconds`."""
+        """Write every live sequence into `roster`, at most `most_a_stream` of one stream."""
         self._catalog = catalog
         self._bounds = bounds
-        self._most = most
         self._most_a_stream = most_a_stream
-        self._idle_seconds = idle_seconds
-        self._clock = clock
         self._streams: dict[_Stream, None] = {}
-        self._by_touch: OrderedDict[_Line, None] = OrderedDict()
+        self.roster = roster
         self._draining = False
 
     def stream(self, call: Call) -> None:
@@ -60,30 +54,9 @@ class Live:
         self._streams[stream] = None
         stream.read()
 
-    def expire(self) -> None:
-        """Close the live sequences that were idle for too long. Called every second or so."""
-        now = self._clock()
-        while self._by_touch:
-            line = next(iter(self._by_touch))
-            idle = now - line.session.touched
-            if idle < self._idle_seconds:
-                return
-            if not line.session.idle:
-                self._by_touch.move_to_end(line)
-                line.session.touched = now
-                continue
-            line.stream.fail(line.key, SessionExpired(f"live sequence {line.key!r} was idle for {idle:.0f} s"))
-
-    def retire(self, model: Model) -> None:
-        """Send the live sequences of a version that is being unloaded away, each with its snapshot."""
-        for line in [line for line in self._by_touch if line.session.model is model]:
-            line.stream.send_away(line)
-
     def go_away(self) -> None:
-        """Send every live sequence away, each with its snapshot, and close the streams."""
+        """Close the streams that hold nothing any more, and each of the others once it does not."""
         self._draining = True
-        for line in list(self._by_touch):
-            line.stream.send_away(line)
         for stream in list(self._streams):
             stream.end_if_done()
 
@@ -97,21 +70,20 @@ class Live:
         if request.open.return_sequences and model.signature.sequence is None:
             found = Violation("open.return_sequences", "the model gives no output for every timestep")
             raise InvalidRequest((found,))
-        if len(self._by_touch) >= self._most:
-            raise Overloaded(f"{self._most} live sequences are open, and that is the limit")
+        self.roster.admit()
         if len(stream.lines) >= self._most_a_stream:
             raise Overloaded(f"{self._most_a_stream} live sequences are open on this stream, and that is the limit")
         timesteps, state = read_start(request.open.initial_state, model)
         session = Session(
             model,
             stream.answered,
-            self._clock(),
+            self.roster.clock(),
             return_sequences=request.open.return_sequences,
             state=state,
             timesteps=timesteps,
         )
         line = _Line(request.key, stream, session)
-        self._by_touch[line] = None
+        self.roster.add(line)
         return line
 
     def read(self, request: StreamRequest, model: Model) -> Floats:
@@ -120,15 +92,6 @@ class Live:
         if steps is None:
             raise InvalidRequest(tuple(faults))
         return steps
-
-    def touch(self, line: "_Line") -> float:
-        """Note that a live sequence was fed."""
-        self._by_touch.move_to_end(line)
-        return self._clock()
-
-    def forget(self, line: "_Line") -> None:
-        """Note that a live sequence was closed."""
-        self._by_touch.pop(line, None)
 
     def ended(self, stream: "_Stream") -> None:
         """Note that a stream was closed."""
@@ -152,6 +115,16 @@ class _Line:
         self.asked: deque[StreamRequest] = deque()
         self.opening = True  # the answer to the first message says which version answers
         self.leaving = False
+
+    def expire(self, idle: float) -> None:
+        """Close by an error."""
+        self.stream.fail(self.key, SessionExpired(f"live sequence {self.key!r} was idle for {idle:.0f} s"))
+
+    def send_away(self) -> None:
+        """Leave with a snapshot, once every message is answered."""
+        self.leaving = True
+        if self.session.idle:
+            self.stream.say_goodbye(self)
 
 
 class _Stream:
@@ -196,7 +169,7 @@ class _Stream:
         if request.close:
             self._close(line, "closed")
         elif line.leaving and session.idle:
-            self._say_goodbye(line)
+            self.say_goodbye(line)
         self.read()
         self.end_if_done()
 
@@ -212,12 +185,6 @@ class _Stream:
             self._close(line, type(error).__name__)
         self.read()
         self.end_if_done()
-
-    def send_away(self, line: _Line) -> None:
-        """Let a live sequence leave with its snapshot, once what it was fed is answered."""
-        line.leaving = True
-        if line.session.idle:
-            self._say_goodbye(line)
 
     def end_if_done(self) -> None:
         """End the stream when the client has no more to ask, or the server no more to give."""
@@ -267,7 +234,7 @@ class _Stream:
             steps = self._live.read(request, line.session.model)
             line.asked.append(request)
             self._unanswered += 1
-            line.session.feed(steps, self._live.touch(line))
+            line.session.feed(steps, self._live.roster.touch(line))
         elif not line.session.idle:
             raise _wrong("input", "is missing while earlier messages are unanswered; close with the last timesteps")
         else:
@@ -292,7 +259,8 @@ class _Stream:
             response.model, response.version = line.session.model.loaded.name, line.session.model.loaded.version
         return response
 
-    def _say_goodbye(self, line: _Line) -> None:
+    def say_goodbye(self, line: _Line) -> None:
+        """Let a live sequence leave with its snapshot."""
         response = StreamResponse(key=line.key, closed=True)
         response.going_away.state = _snapshot(line.session)
         self._send(response)
@@ -303,7 +271,7 @@ class _Stream:
 
     def _close(self, line: _Line, reason: str) -> None:
         del self.lines[line.key], self._by_session[line.session]
-        self._live.forget(line)
+        self._live.roster.forget(line)
         line.session.close(reason)
 
     def _abandon(self) -> None:

@@ -13,7 +13,10 @@ from carousel.rpc.gates import secured, streaming, unary
 from carousel.rpc.health import Health
 from carousel.rpc.inference import Inference
 from carousel.rpc.live import Live
+from carousel.rpc.open_inference import SERVICE as _OPEN_INFERENCE
+from carousel.rpc.open_inference import OpenInference, Repository
 from carousel.rpc.reflection import Reflection
+from carousel.rpc.roster import Roster
 from carousel.settings import Settings
 from carousel.tallies import RpcTally
 from carousel.transport import Call, Streaming, Unary
@@ -32,16 +35,19 @@ class Services:
     """The services put together."""
 
     def __init__(self, catalog: Catalog, bounds: Bounds, settings: Settings) -> None:
-        self._live = Live(
+        self._roster = Roster(most=settings.max_sessions, idle_seconds=settings.session_idle_seconds)
+        self._live = Live(catalog, bounds, self._roster, most_a_stream=settings.max_sessions_per_stream)
+        catalog.on_retire = self._roster.retire
+        inference = Inference(catalog, bounds)
+        self.health = Health(frozenset({_INFERENCE, _OPEN_INFERENCE}))
+        self._open_inference = OpenInference(
             catalog,
             bounds,
-            most=settings.max_sessions,
-            most_a_stream=settings.max_sessions_per_stream,
-            idle_seconds=settings.session_idle_seconds,
+            self._roster,
+            self.health,
+            convert=settings.oip_convert_floats,
+            control=settings.repository_control,
         )
-        catalog.on_retire = self._live.retire
-        inference = Inference(catalog, bounds)
-        self.health = Health(frozenset({_INFERENCE}))
         functions: dict[str, tuple[str, Callable[..., None]]] = {
             f"/{_INFERENCE}/Predict": ("unary", inference.predict),
             f"/{_INFERENCE}/Stream": ("bidi_stream", self._live.stream),
@@ -50,8 +56,9 @@ class Services:
             f"/{_HEALTH}/Check": ("unary", self.health.check),
             f"/{_HEALTH}/Watch": ("server_stream", self.health.watch),
         }
+        functions |= {name: (kind, function) for name, kind, function in self._open_inference.methods()}
         if settings.reflection:
-            reflection = Reflection(frozenset({_INFERENCE, _HEALTH, _REFLECTION}))
+            reflection = Reflection(frozenset({_INFERENCE, _OPEN_INFERENCE, _HEALTH, _REFLECTION}))
             for version in ("v1", "v1alpha"):
                 name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
                 functions[name] = ("bidi_stream", reflection.stream)
@@ -67,11 +74,12 @@ class Services:
             for name, (kind, function) in functions.items()
         }
 
-    def attach(self, loop: Loop) -> None:
-        """Begin what needs a timer."""
+    def attach(self, loop: Loop, repository: Repository) -> None:
+        """Begin what needs a timer; `repository` is asked to load and unload."""
+        self._open_inference.repository.repository = repository
 
         def expire() -> None:
-            self._live.expire()
+            self._roster.expire()
             loop.after(_EXPIRE_EVERY, expire)
 
         loop.after(_EXPIRE_EVERY, expire)
@@ -90,4 +98,6 @@ class Services:
     def go_away(self) -> None:
         """Let go of everything that would not end by itself."""
         self.health.end_watches()
+        self._roster.go_away()
         self._live.go_away()
+        self._open_inference.streams.go_away()

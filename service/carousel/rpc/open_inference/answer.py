@@ -1,0 +1,55 @@
+"""How the protocol says what sequences gave."""
+
+import numpy as np
+
+from carousel.model import Loaded
+from carousel.oip.open_inference_pb2 import ModelInferResponse
+from carousel.rpc.open_inference.question import Question
+from carousel.rpc.open_inference.tensors import write_output
+from carousel.sequence import Sequence
+from carousel.signature import LAST_STEP, SEQUENCE
+from carousel.tensors import Floats
+
+
+def write_answer(question: Question, loaded: Loaded, rides: list[Sequence]) -> ModelInferResponse:
+    """Write what one request's sequences gave, each float32, by the names asked for."""
+    response = ModelInferResponse(model_name=loaded.name, model_version=str(loaded.version), id=question.id)
+    for name in question.outputs:
+        if name == SEQUENCE:
+            output = _padded(rides, question.timesteps)
+        elif name == LAST_STEP:
+            output = np.stack([_last(ride) for ride in rides])
+        else:
+            output = np.stack([_state(ride, name, loaded) for ride in rides])
+        write_output(name, output, response, raw=question.raw)
+    return response
+
+
+def _padded(rides: list[Sequence], timesteps: int) -> Floats:
+    """Lay the full sequences side by side, [samples, timesteps, units], zeros past each one's length."""
+    first = _output(rides[0])
+    padded = np.zeros((len(rides), timesteps, first.shape[-1]), np.float32)
+    for row, ride in zip(padded, rides, strict=True):
+        row[: ride.timesteps] = _output(ride)
+    return padded
+
+
+def _last(ride: Sequence) -> Floats:
+    output = _output(ride)
+    last: Floats = output[-1] if ride.return_sequences else output
+    return last
+
+
+def _state(ride: Sequence, name: str, loaded: Loaded) -> Floats:
+    assert ride.state is not None
+    begin = 0
+    for state in loaded.states:
+        if state.name == name:
+            break
+        begin += state.units
+    return ride.state[begin : begin + state.units]
+
+
+def _output(ride: Sequence) -> Floats:
+    assert ride.output is not None
+    return ride.output

@@ -1,0 +1,93 @@
+"""The protocol's model repository: what is there, and loading and unloading by request where that is allowed."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from carousel.catalog import Catalog
+from carousel.errors import CarouselError
+from carousel.oip.open_inference_pb2 import (
+    RepositoryIndexRequest,
+    RepositoryIndexResponse,
+    RepositoryModelLoadRequest,
+    RepositoryModelLoadResponse,
+    RepositoryModelUnloadRequest,
+    RepositoryModelUnloadResponse,
+)
+from carousel.rpc.gates import fail
+from carousel.transport import Call, Code, Status
+
+
+class Repository(Protocol):
+    """Who loads and unloads models; `then` is called on the loop's thread with what it came to."""
+
+    def load(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
+        """Serve a model from now on."""
+
+    def unload(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
+        """Serve a model no more."""
+
+    @property
+    def rejected(self) -> dict[tuple[str, int], str]:
+        """Why each version that cannot be served cannot, by name and version."""
+
+
+class RepositoryMethods:
+    """RepositoryIndex, RepositoryModelLoad and RepositoryModelUnload.
+
+    Attributes:
+        repository: Who is asked; set before the first call.
+    """
+
+    repository: Repository
+
+    def __init__(self, catalog: Catalog, *, control: bool) -> None:
+        """List what is served and what is rejected; load and unload only with `control`."""
+        self._catalog = catalog
+        self._control = control
+
+    def index(self, call: Call, message: bytes) -> None:
+        """List the versions that are served, on their way out, or rejected."""
+        ready = RepositoryIndexRequest.FromString(message).ready
+        response = RepositoryIndexResponse()
+        for model in self._catalog.turning():
+            if not (ready and model.closing):
+                state, reason = ("UNLOADING", "finishing what it holds") if model.closing else ("READY", "")
+                loaded = model.loaded
+                response.models.add(name=loaded.name, version=str(loaded.version), state=state, reason=reason)
+        if not ready:
+            for (name, version), reason in sorted(self.repository.rejected.items()):
+                response.models.add(name=name, version=str(version), state="UNAVAILABLE", reason=reason)
+        call.reply(response.SerializeToString())
+
+    def load(self, call: Call, message: bytes) -> None:
+        """Load a model that was unloaded or rejected, and answer once it is served."""
+        request = RepositoryModelLoadRequest.FromString(message)
+        if self._allowed(call, request):
+            answer = RepositoryModelLoadResponse().SerializeToString()
+            self.repository.load(request.model_name, partial(_answer, call, answer))
+
+    def unload(self, call: Call, message: bytes) -> None:
+        """Take no more requests for a model, and answer at once; it finishes what it holds."""
+        request = RepositoryModelUnloadRequest.FromString(message)
+        if self._allowed(call, request):
+            answer = RepositoryModelUnloadResponse().SerializeToString()
+            self.repository.unload(request.model_name, partial(_answer, call, answer))
+
+    def _allowed(self, call: Call, request: RepositoryModelLoadRequest | RepositoryModelUnloadRequest) -> bool:
+        if not self._control:
+            text = "models are loaded and unloaded by their folders; repository_control is off on this server"
+            call.fail(Status(Code.PERMISSION_DENIED, text))
+        elif refused := sorted(set(request.parameters) - {"unload_dependents"}):
+            text = f"parameters: {', '.join(refused)}: not served; a model is loaded as it lies in the repository"
+            call.fail(Status(Code.INVALID_ARGUMENT, text))
+        else:
+            return True
+        return False
+
+
+def _answer(call: Call, message: bytes, error: CarouselError | None) -> None:
+    if error is None:
+        call.reply(message)
+    else:
+        fail(call, error)
