@@ -85,13 +85,18 @@ def only(repository, tmp_path_factory) -> Callable[..., Path]:
     return link
 
 
-def started(**settings) -> Serving:
-    """Start a server on loopback, and return it once it is ready."""
+def _started(**settings) -> Serving:
     quick = {"poll_seconds": 0.1, "drain_notice_seconds": 0, "drain_seconds": 2}
     serving = Serving(**quick | settings)
     with Client(serving.target) as client:
         client.wait_until_serving(timeout=60)
     return serving
+
+
+@pytest.fixture(scope="session")
+def started() -> Callable[..., Serving]:
+    """Start a server on loopback, and return it once it is ready. Who starts it stops it."""
+    return _started
 
 
 @pytest.fixture
@@ -102,7 +107,21 @@ def server(only) -> Iterator[Callable[..., Serving]]:
     def start(**settings) -> Serving:
         if "repository" not in settings:
             settings["repository"] = only("small")
-        running.append(started(**settings))
+        running.append(_started(**settings))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+@pytest.fixture
+def bare() -> Iterator[Callable[..., Serving]]:
+    """Start servers that nobody waits for: they may never be ready."""
+    running: list[Serving] = []
+
+    def start(**settings) -> Serving:
+        running.append(Serving(**settings))
         return running[-1]
 
     yield start
@@ -113,7 +132,7 @@ def server(only) -> Iterator[Callable[..., Serving]]:
 @pytest.fixture(scope="session")
 def serving(repository) -> Iterator[Serving]:
     """One server of everything, with the default settings, that no test stops."""
-    everything = started(repository=repository)
+    everything = _started(repository=repository)
     yield everything
     everything.stop()
 

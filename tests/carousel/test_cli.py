@@ -1,10 +1,12 @@
 """The command teaches, answers, and ends as it should."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -15,9 +17,9 @@ from carousel.client import Client
 COMMANDS = ("train", "export", "serve", "predict", "inspect", "demo")
 
 
-@pytest.fixture(scope="module")
-def target(server):
-    return server().target
+@pytest.fixture
+def target(serving):
+    return serving.target
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -65,41 +67,28 @@ def test_serve_refuses_settings_it_cannot_use(capsys):
     assert "engine: Input should be 'auto', 'onnx' or 'tensorflow', got 'abacus'" in said
 
 
-def test_sigterm_finishes_what_was_admitted_and_ends_with_status_zero(repository):
-    command = [
-        sys.executable,
-        "-m",
-        "carousel",
-        "serve",
-        "--repository",
-        str(repository),
-        "--drain-notice-seconds",
-        "0",
-    ]
-    loopback = ["--host=127.0.0.1", "--port=0", "--http-host=127.0.0.1", "--http-port=0"]
+def test_sigterm_finishes_what_was_admitted_and_ends_with_status_zero(only):
+    command = [sys.executable, "-m", "carousel", "serve", "--repository", str(only("small")), "--host", "127.0.0.1"]
+    loopback = ["--port", "0", "--http-host", "127.0.0.1", "--http-port", "0", "--drain-notice-seconds", "0"]
     process = subprocess.Popen([*command, *loopback], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        target = process.stdout.readline().removeprefix("gRPC on ").split(",")[0]
-        answers = []
-        with Client(target) as client:
+        target, page = process.stdout.readline().removeprefix("gRPC on ").strip().split(", metrics on ")
+        with Client(target) as client, ThreadPoolExecutor(1) as asking:
             client.wait_until_serving(timeout=60)
-            steps = np.ones((30_000, 64), np.float32)
-            asking = threading.Thread(target=lambda: answers.append(client.predict("stack", [steps], timeout=60)))
-            asking.start()
-            while not client_is_riding(process, asking):
+            assert not riding(page)
+            steps = np.ones((900_000, 3), np.float32)
+            answer = asking.submit(client.predict, "small", [steps], return_sequences=True, timeout=60)
+            while not riding(page) and not answer.done():
                 pass
+            assert not answer.done()
             process.send_signal(signal.SIGTERM)
-            asking.join()
+            assert answer.result()[0].output.shape == (900_000, 2)
         assert process.wait(30) == 0, process.stderr.read()
-        assert answers[0][0].output.shape == (256,)
     finally:
         process.kill()
         process.communicate()
 
 
-def client_is_riding(process, asking):
-    """The request is on its way once the server has burnt a while of its processor on it."""
-    with open(f"/proc/{process.pid}/stat") as file:  # noqa: PTH123 - procfs
-        user = int(file.read().rsplit(")", 1)[1].split()[11])
-    client_is_riding.start = getattr(client_is_riding, "start", user)
-    return user > client_is_riding.start + 20 or not asking.is_alive()
+def riding(page):
+    [gauge] = re.findall(r"^carousel_sequences_riding\{.*\} (.*)$", urlopen(page).read().decode(), re.MULTILINE)
+    return float(gauge)

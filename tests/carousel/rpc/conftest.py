@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+
 from carousel.errors import CarouselError
 from carousel.status import error_of
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
-from google.rpc.status_pb2 import Status
 
 
 class Refusal:

@@ -3,19 +3,19 @@
 import keras
 import numpy as np
 import pytest
-from carousel.client import Client
-from carousel.golden import TOLERANCE, disagreement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from carousel.client import Client
+from carousel.errors import DeadlineExceeded, Overloaded
+from carousel.golden import TOLERANCE, disagreement
 
 TEACHING = {"lstm128": (100, 300), "stack": (5, 64), "relu50": (10, 1)}
 
 
 @pytest.fixture(scope="module", params=["onnx", "tensorflow"])
-def teaching(request, only):
+def teaching(request, only, started):
     """A client of a server of the three models that teach, on one engine or the other."""
-    from tests_started import started
-
     serving = started(repository=only(*TEACHING), engine=request.param)
     with Client(serving.target) as client:
         assert {model.engine for model in client.list_models()} == {request.param}
@@ -59,6 +59,16 @@ def test_models_that_ride_whole_answer_as_keras(client, repository, name):
             assert disagreement(answer.output, model(sequence[None]).numpy()[0], TOLERANCE) == ""
 
 
+def test_a_model_trained_by_fit_is_served_at_the_mse_it_was_judged_by(client, repository):
+    model = keras.models.load_model(repository / "relu50" / "own.keras")
+    chance = np.random.default_rng(2)
+    series = np.cumsum(chance.standard_normal((64, 10, 1)), axis=1).astype(np.float32) / 3
+    targets = series[:, -1] + 0.1
+    answers = np.stack([answer.output for answer in client.predict("relu50", list(series))])
+    served = float(np.mean((answers - targets) ** 2))
+    assert served == pytest.approx(model.evaluate(series, targets, verbose=0), rel=1e-4)
+
+
 lengths = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
 
@@ -75,6 +85,10 @@ def test_mates_change_no_bit(client, lengths, name, seed, return_sequences):
         [alone] = client.predict(name, [sequence], **options)
         assert beside.output.tobytes() == alone.output.tobytes()
         assert beside.state == alone.state
+        if return_sequences:
+            cut = int(chance.integers(len(sequence))) + 1
+            [prefix] = client.predict(name, [sequence[:cut]], timeout=60)
+            assert prefix.output.tobytes() == beside.output[cut - 1].tobytes()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -108,8 +122,6 @@ def test_each_sequence_of_a_request_starts_from_its_own_state(client):
 
 def test_a_deadline_that_passes_is_an_error_of_its_name(server):
     """And the server does no more of the work: the sequence is counted as gone."""
-    from carousel.errors import DeadlineExceeded, Overloaded
-
     serving = server()
     with Client(serving.target) as client, pytest.raises((DeadlineExceeded, Overloaded)):
         client.predict("small", [np.zeros((900_000, 3), np.float32)], timeout=0.2)
