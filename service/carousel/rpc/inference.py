@@ -1,10 +1,13 @@
 """carousel.v1: whole sequences in, answers out; and what the models are."""
 
+from functools import partial
+
 from carousel.catalog import Catalog
 from carousel.errors import InvalidRequest, NotStateful, Violation
-from carousel.model import Model
+from carousel.model import Loaded, Model
 from carousel.rpc.answers import write_model, write_prediction
 from carousel.rpc.gates import fail
+from carousel.rpc.group import Group
 from carousel.sequence import Sequence
 from carousel.snapshot import read_snapshot
 from carousel.tensors import Floats
@@ -32,11 +35,12 @@ class Inference:
         model = self._catalog.find(request.model, request.version)
         inputs = self._inputs(request, model)
         starts = _starts(request, model)
-        answer = _Answer(call, model, request, [timesteps for timesteps, _ in starts])
-        answer.sequences = [
+        answer = partial(_reply, call, model.loaded, [timesteps for timesteps, _ in starts])
+        group = Group(model, answer, partial(fail, call))
+        group.sequences = [
             Sequence(
                 steps,
-                answer.take,
+                group.take,
                 return_sequences=request.return_sequences,
                 return_state=request.return_state,
                 state=state,
@@ -44,8 +48,8 @@ class Inference:
             )
             for steps, (_, state) in zip(inputs, starts, strict=True)
         ]
-        call.on_cancel = answer.abandon
-        model.submit(answer.sequences)
+        call.on_cancel = group.abandon
+        group.submit()
 
     def get_model(self, call: Call, message: bytes) -> None:
         """Describe one model."""
@@ -86,38 +90,11 @@ class Inference:
         return sequences
 
 
-class _Answer:
-    """Collects one request's sequences as they step off, and replies when the last one did."""
-
-    __slots__ = ("_call", "_left", "_model", "_request", "_starts", "sequences")
-
-    def __init__(self, call: Call, model: Model, request: PredictRequest, starts: list[int]) -> None:
-        self._call = call
-        self._model = model
-        self._request = request
-        self._starts = starts
-        self._left = len(starts)
-        self.sequences: list[Sequence] = []
-
-    def take(self, sequence: Sequence) -> None:
-        self._left -= 1
-        if sequence.error is not None:
-            self.abandon()
-            fail(self._call, sequence.error)
-        elif not self._left:
-            self._reply()
-
-    def abandon(self) -> None:
-        """Do no more of the work."""
-        for sequence in self.sequences:
-            self._model.cancel(sequence)
-
-    def _reply(self) -> None:
-        loaded = self._model.loaded
-        response = PredictResponse(model=loaded.name, version=loaded.version)
-        for sequence, start in zip(self.sequences, self._starts, strict=True):
-            write_prediction(sequence, start, loaded, response.predictions.add())
-        self._call.reply(response.SerializeToString())
+def _reply(call: Call, loaded: Loaded, starts: list[int], sequences: list[Sequence]) -> None:
+    response = PredictResponse(model=loaded.name, version=loaded.version)
+    for sequence, start in zip(sequences, starts, strict=True):
+        write_prediction(sequence, start, loaded, response.predictions.add())
+    call.reply(response.SerializeToString())
 
 
 def _starts(request: PredictRequest, model: Model) -> list[tuple[int, Floats | None]]:
@@ -131,6 +108,7 @@ def read_start(snapshot: bytes, model: Model) -> tuple[int, Floats | None]:
     """Read a snapshot a sequence starts from; an empty one is the beginning.
 
     Raises:
+        NotStateful: The model has no states.
         SnapshotRefused: It is not a state of this model.
     """
     if not snapshot:
