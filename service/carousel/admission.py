@@ -8,6 +8,7 @@ from carousel.errors import Overloaded
 _INTERVAL = 0.1  # seconds over which the pace is measured
 _WEIGHT = 0.3  # of the newest interval
 _SLOWEST = 0.02
+_BACKSTOP = 0.7  # of the pace is left after an interval in which deadlines passed
 _MARGIN = 1.1  # of what is predicted; a deadline met by a hair is often missed
 
 
@@ -16,7 +17,8 @@ class Admission:
 
     Predictions count engine time alone. The pace, work done in a second of wall time while there was work, is measured
     all along, so that whatever else takes time (gRPC, Python, a neighbour on the machine, a wrong prediction) shows up
-    in the next decision. A deadline that passes all the same slows the pace further: the backstop.
+    in the next decision. Deadlines that pass all the same slow the pace further: the backstop. Nobody is refused by the
+    pace while nothing is queued: where no work is let in, no pace is measured, and one once lost would not come back.
     """
 
     def __init__(self, most: float) -> None:
@@ -26,6 +28,7 @@ class Admission:
         self.pace = 1.0
         self._worked = self._passed = 0.0
         self._since = math.nan
+        self._late = False
 
     def count(self, backlog: Callable[[], float]) -> None:
         """Count a model's backlog, in seconds, towards the bound."""
@@ -53,11 +56,12 @@ class Admission:
             Overloaded: It would not be done before its deadline, or the promised work would exceed the bound.
         """
         ahead = self.backlog
-        if ahead and ahead + work / self.pace > self._most:
+        pace = self.pace if ahead else 1.0
+        if ahead and ahead + work / pace > self._most:
             raise Overloaded(
                 f"{ahead:.3g} s of work are queued and the limit is {self._most:.3g} s", ahead + work - self._most
             )
-        late = now + _MARGIN * (ahead + max(ride, work) / self.pace) - deadline
+        late = now + _MARGIN * (ahead + max(ride, work) / pace) - deadline
         if late > 0:
             raise Overloaded(
                 f"the answer would come {late:.3g} s after the deadline: {ahead:.3g} s of work are queued", late
@@ -72,10 +76,13 @@ class Admission:
         self._passed += now - (began if math.isnan(self._since) else self._since)
         self._since = now if self.backlog else math.nan
         if self._passed >= _INTERVAL:
-            measured = min(1.0, max(_SLOWEST, self._worked / self._passed))
-            self.pace += _WEIGHT * (measured - self.pace)
+            self.pace += _WEIGHT * (min(1.0, self._worked / self._passed) - self.pace)
+            if self._late:
+                self.pace *= _BACKSTOP
+            self.pace = max(_SLOWEST, self.pace)
             self._worked = self._passed = 0.0
+            self._late = False
 
     def expired(self) -> None:
         """Note that a deadline passed on admitted work."""
-        self.pace = max(_SLOWEST, 0.95 * self.pace)
+        self._late = True

@@ -103,6 +103,8 @@ class Scheduler:
             else:
                 if sequence.return_state:
                     self._slots.park(row)
+                if sequence.deadline < now:
+                    sequence.error = DeadlineExceeded("the deadline passed while the last timesteps rode")
                 self._end(sequence, now)
         if len(stay) < len(batch.sequences):
             self._slots.keep(stay)
