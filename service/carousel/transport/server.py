@@ -129,13 +129,16 @@ class Server:
     def poll(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds, 0 for not at all, for one event and handle it; False when none came.
 
-        While no call has come yet it waits 0.2 s at most, since `wake` needs a call.
+        While no call has come yet it waits 0.2 s at most, since `wake` needs a call, and while calls are neither
+        answered nor watched no longer than until `settle` is due.
         """
         if timeout <= 0:
             deadline: float | None = 0
-        elif self._waker is None:
-            deadline = time.time() + min(timeout, _SLICE)
         else:
+            if self.unwatched:
+                timeout = min(timeout, _UNWATCHED)
+            elif self._waker is None:
+                timeout = min(timeout, _SLICE)
             deadline = None if timeout == math.inf else time.time() + timeout
         event = self._queue.poll(deadline=deadline)
         if event.completion_type != _EVENT:

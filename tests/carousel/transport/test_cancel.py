@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 import grpc
 import pytest
 
-from carousel.transport import Code, Status, Streaming, Unary
+from carousel.transport import Code, Server, Status, Streaming, Unary
 
 
 class Watched:
@@ -105,6 +106,28 @@ def test_a_client_process_that_is_killed_is_noticed(polled):
         client.kill()
         assert watched.cancelled.wait(10)
     assert settled(running) == 0
+    assert watched.cancels == 1
+
+
+def test_a_loop_that_waits_without_end_still_sees_a_cancellation():
+    """A parked call is watched although nothing else happens: `poll` returns in time for `settle`."""
+    watched = Watched()
+    server = Server(watched.methods)
+    port = server.listen("127.0.0.1", 0)
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary("/t.T/Park").future(b"", timeout=20)
+        while not watched.begun.is_set():
+            server.poll(math.inf)
+            server.settle()
+        while server.unwatched:
+            server.poll(math.inf)
+            server.settle()
+        call.cancel()
+        while not watched.cancelled.is_set():
+            server.poll(math.inf)
+            server.settle()
+    server.close()
     assert watched.cancels == 1
 
 
