@@ -32,6 +32,7 @@ class Scheduler:
         self._costs = costs
         self._whole = whole
         self._work = costs.work(1)
+        self._patience = PATIENCE * self._work
         self._ride = costs.step(costs.rows)
         self._short = costs.steps(costs.rows)
         self._company = _company(costs)
@@ -91,21 +92,23 @@ class Scheduler:
             now: Seconds.
         """
         self._slots.state = state
-        stay, steps = [], batch.steps
+        stay, steps, ridden = [], batch.steps, 0
         for row, sequence in enumerate(batch.sequences):
             if sequence.gone:
                 continue
             sequence.take(outputs, row, steps)
-            self.backlog -= steps * self._work
+            ridden += 1
             if sequence.remaining:
-                sequence.due = self._due(sequence)
                 stay.append(row)
             else:
                 if sequence.return_state:
                     self._slots.park(row)
                 if sequence.deadline < now:
                     sequence.error = DeadlineExceeded("the deadline passed while the last timesteps rode")
-                self._end(sequence, now)
+                sequence.finished = now
+                self._ended.append(sequence)
+        self.backlog -= ridden * steps * self._work
+        self._settle(ridden - len(stay))
         if len(stay) < len(batch.sequences):
             self._slots.keep(stay)
 
@@ -124,26 +127,22 @@ class Scheduler:
         return ended
 
     def _due(self, sequence: Sequence) -> float:
-        patient = sequence.arrived + PATIENCE * self._work * sequence.remaining
-        return min(patient, sequence.deadline - self._ride * sequence.remaining)
+        patient = sequence.arrived + self._patience * sequence.remaining
+        punctual = sequence.deadline - self._ride * sequence.remaining
+        return patient if patient < punctual else punctual
 
     def _wait(self, sequence: Sequence) -> None:
         sequence.due = self._due(sequence)
         self._queue.push(sequence, sequence.timesteps if self._whole else 0)
 
-    def _end(self, sequence: Sequence, now: float) -> None:
-        sequence.finished = now
-        self._settle()
-        self._ended.append(sequence)
-
     def _leave(self, sequence: Sequence) -> None:
         sequence.gone = True
         self.backlog -= sequence.remaining * self._work
         self._queue.forget()
-        self._settle()
+        self._settle(1)
 
-    def _settle(self) -> None:
-        self.live -= 1
+    def _settle(self, count: int) -> None:
+        self.live -= count
         if not self.live:
             self.backlog = 0.0  # sums of floats drift; an empty carousel is the moment to say so
 
@@ -153,6 +152,8 @@ class Scheduler:
     def _board(self, now: float) -> None:
         """Let the soonest due have the rows, and the urgent among them room."""
         queue, chosen = self._queue, list(self._slots.riders)
+        for sequence in chosen:  # it changed as they rode, and matters only now that others wait
+            sequence.due = self._due(sequence)
         urgent = sum([self._urgent(sequence, now) for sequence in chosen])
         while (head := queue.head()) is not None:
             pressing = self._urgent(head, now)

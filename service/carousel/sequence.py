@@ -79,7 +79,7 @@ class Sequence:
 
     def __lt__(self, other: "Sequence") -> bool:
         """Sooner due rides first; of two due at once, the one that came first."""
-        return (self.due, self.number) < (other.due, other.number)
+        return self.due < other.due if self.due != other.due else self.number < other.number
 
     @property
     def over(self) -> bool:
