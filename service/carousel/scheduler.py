@@ -129,7 +129,7 @@ class Scheduler:
     def _due(self, sequence: Sequence) -> float:
         patient = sequence.arrived + self._patience * sequence.remaining
         punctual = sequence.deadline - self._ride * sequence.remaining
-        return patient if patient < punctual else punctual
+        return min(patient, punctual)
 
     def _wait(self, sequence: Sequence) -> None:
         sequence.due = self._due(sequence)
