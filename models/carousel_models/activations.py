@@ -1,8 +1,8 @@
 """Keras' activations in ONNX: as names inside an LSTM, as operations in a head.
 
 Only operations whose result for one element does not depend on how many elements there are, so that batch-mates and
-chunk boundaries change no bit. ONNX Runtime's Elu, Selu, Softplus, Log and ReduceMean are not among them: what is left
-over after the last full vector register, or before an aligned address, goes another way.
+chunk boundaries change no bit. Elu, Selu, Softplus, Log and ReduceMean of ONNX Runtime 1.32 are not among them, nor is
+Sqrt of 1.20: what is left over after the last full vector register, or before an aligned address, goes another way.
 """
 
 from collections.abc import Callable

@@ -50,13 +50,14 @@ def _batch_normalization(graph: Graph, layer: keras.layers.BatchNormalization, x
 def _layer_normalization(graph: Graph, layer: keras.layers.LayerNormalization, x: str) -> str:
     if layer.get_config().get("rms_scaling"):
         raise NoPlan(f"layer {layer.name!r}: LayerNormalization with rms_scaling has no ONNX form here")
-    # Not ONNX's own operation: older ONNX Runtimes take the variance as a difference of squares and lose its digits, and
+    # Not ONNX's own operation: older ONNX Runtimes take the variance as a difference of squares and lose digits, and
     # their sums follow the address of a row. A matrix product with 1 / width does neither.
     width = layer.get_build_config()["input_shape"][-1]
     average = graph.constant(np.full((width, 1), 1 / width))
     x = graph.add("Sub", x, graph.add("MatMul", x, average))
     variance = graph.add("MatMul", graph.add("Mul", x, x), average)
-    x = graph.add("Div", x, graph.add("Sqrt", graph.add("Add", variance, graph.constant(layer.epsilon))))
+    spread = graph.add("Pow", graph.add("Add", variance, graph.constant(layer.epsilon)), graph.constant(0.5))
+    x = graph.add("Div", x, spread)
     if layer.scale:
         x = graph.add("Mul", x, graph.constant(to_numpy(layer.gamma)))
     return graph.add("Add", x, graph.constant(to_numpy(layer.beta))) if layer.center else x
