@@ -22,6 +22,7 @@ from carousel.wire import Bounds
 
 logger = logging.getLogger("carousel.server")
 
+_CROSSING = 0.25  # seconds between the first refused call and the closing of the port
 _LOOK = 0.05  # seconds between two looks at whether a drain is over
 
 
@@ -147,8 +148,9 @@ class Server:
         self._loop.after(self._settings.drain_notice_seconds, self._finish)
 
     def _finish(self) -> None:
-        self._transport.stop_accepting()
         self._services.go_away()
+        # The C core cancels a call that crosses the closing of its port, and clients do not retry that.
+        self._loop.after(_CROSSING, self._transport.stop_accepting)
         self._loop.after(self._settings.drain_seconds, self._give_up)
         self._look()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from carousel.errors import CarouselError, InvalidRequest, Violation
+from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
 from carousel.status import status_of
 from carousel.tallies import RpcTally
 from carousel.transport import Call, Code, Status, Streaming, Unary
@@ -13,6 +13,23 @@ from carousel.transport import Call, Code, Status, Streaming, Unary
 def fail(call: Call, error: CarouselError) -> None:
     """Answer with an error."""
     call.fail(Status(*status_of(error)))
+
+
+class Gate:
+    """Lets calls in until it is shut; those that still come are sent elsewhere, by a status that clients retry."""
+
+    def __init__(self) -> None:
+        self.shut = False
+
+    def guard(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Serve a function while the gate is open."""
+
+        def guarded(call: Call, *messages: bytes) -> None:
+            if self.shut:
+                raise GoingAway("the server is going away: another one will answer")
+            function(call, *messages)
+
+        return guarded
 
 
 def secured(function: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from carousel.catalog import Catalog
 from carousel.loop import Loop
-from carousel.rpc.gates import secured, streaming, unary
+from carousel.rpc.gates import Gate, secured, streaming, unary
 from carousel.rpc.health import Health
 from carousel.rpc.inference import Inference
 from carousel.rpc.live import Live
@@ -35,6 +35,7 @@ class Services:
     """The services put together."""
 
     def __init__(self, catalog: Catalog, bounds: Bounds, settings: Settings) -> None:
+        self._catalog = catalog
         self._roster = Roster(most=settings.max_sessions, idle_seconds=settings.session_idle_seconds)
         self._live = Live(catalog, bounds, self._roster, most_a_stream=settings.max_sessions_per_stream)
         catalog.on_retire = self._roster.retire
@@ -62,12 +63,13 @@ class Services:
             for version in ("v1", "v1alpha"):
                 name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
                 functions[name] = ("bidi_stream", reflection.stream)
-        if settings.tls_certificate is not None:
-            # A plaintext port beside TLS is for Kubernetes' probes, which speak nothing else.
-            functions = {
-                name: (kind, function if name.startswith(f"/{_HEALTH}/") else secured(function))
-                for name, (kind, function) in functions.items()
-            }
+        self._gate = Gate()
+        for name, (kind, function) in functions.items():
+            if not name.startswith(f"/{_HEALTH}/"):
+                functions[name] = (kind, self._gate.guard(function))
+                if settings.tls_certificate is not None:
+                    # A plaintext port beside TLS is for Kubernetes' probes, which speak nothing else.
+                    functions[name] = (kind, secured(functions[name][1]))
         self._tallies = {name: RpcTally(kind) for name, (kind, _) in functions.items()}
         self.methods: dict[str, Unary | Streaming] = {
             name: (unary if kind == "unary" else streaming)(function, self._tallies[name])
@@ -80,6 +82,7 @@ class Services:
 
         def expire() -> None:
             self._roster.expire()
+            self._catalog.sweep()
             loop.after(_EXPIRE_EVERY, expire)
 
         loop.after(_EXPIRE_EVERY, expire)
@@ -96,7 +99,8 @@ class Services:
         return {name: tally + RpcTally(tally.kind) for name, tally in self._tallies.items()}
 
     def go_away(self) -> None:
-        """Let go of everything that would not end by itself."""
+        """Let nobody in any more, and let go of everything that would not end by itself."""
+        self._gate.shut = True
         self.health.end_watches()
         self._roster.go_away()
         self._live.go_away()

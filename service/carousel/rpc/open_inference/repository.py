@@ -50,8 +50,10 @@ class RepositoryMethods:
         """List the versions that are served, on their way out, or rejected."""
         ready = RepositoryIndexRequest.FromString(message).ready
         response = RepositoryIndexResponse()
+        served = {(model.loaded.name, model.loaded.version) for model in self._catalog}
         for model in self._catalog.turning():
-            if not (ready and model.closing):
+            again = (model.loaded.name, model.loaded.version) in served
+            if not (model.closing and (ready or again)):
                 state, reason = ("UNLOADING", "finishing what it holds") if model.closing else ("READY", "")
                 loaded = model.loaded
                 response.models.add(name=loaded.name, version=str(loaded.version), state=state, reason=reason)
