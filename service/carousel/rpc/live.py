@@ -23,6 +23,9 @@ from carousel.wire import Bounds, read_steps
 _UNSENT = 1 << 20
 """Bytes of answers that may wait for a slow reader before its stream is read no further."""
 
+_UNRIDDEN = 4 << 20
+"""Bytes of timesteps of one stream that may wait for their answers before it is read no further."""
+
 _UNANSWERED = 4096
 """Messages of one stream that may wait for their answers before it is read no further."""
 
@@ -136,6 +139,7 @@ class _Stream:
         self._reading = False
         self._half_closed = False
         self._unanswered = 0
+        self._unridden = 0
         self._by_session: dict[Session, _Line] = {}
         self.lines: dict[str, _Line] = {}
         call.on_cancel = self._abandon
@@ -147,6 +151,7 @@ class _Stream:
             not self._reading
             and not self._half_closed
             and self._unanswered < _UNANSWERED
+            and self._unridden < _UNRIDDEN
             and self._call.unsent < _UNSENT
         ):
             self._reading = True
@@ -156,7 +161,7 @@ class _Stream:
         """Send the answer to one message of one live sequence."""
         line = self._by_session[session]
         request = line.asked.popleft()
-        self._unanswered -= 1
+        self._settle(request)
         if ride.error is not None:
             self.fail(line.key, ride.error)
             return
@@ -181,7 +186,6 @@ class _Stream:
         self._send(response)
         line = self.lines.get(key)
         if line is not None:
-            self._unanswered -= len(line.asked)
             self._close(line, type(error).__name__)
         self.read()
         self.end_if_done()
@@ -234,6 +238,7 @@ class _Stream:
             steps = self._live.read(request, line.session.model)
             line.asked.append(request)
             self._unanswered += 1
+            self._unridden += len(request.input.content)
             line.session.feed(steps, self._live.roster.touch(line))
         elif not line.session.idle:
             raise _wrong("input", "is missing while earlier messages are unanswered; close with the last timesteps")
@@ -269,7 +274,13 @@ class _Stream:
     def _send(self, response: StreamResponse) -> None:
         self._call.send(response.SerializeToString())
 
+    def _settle(self, request: StreamRequest) -> None:
+        self._unanswered -= 1
+        self._unridden -= len(request.input.content)
+
     def _close(self, line: _Line, reason: str) -> None:
+        for request in line.asked:
+            self._settle(request)
         del self.lines[line.key], self._by_session[line.session]
         self._live.roster.forget(line)
         line.session.close(reason)
@@ -277,7 +288,6 @@ class _Stream:
     def _abandon(self) -> None:
         for line in list(self.lines.values()):
             self._close(line, "client_gone")
-        self._unanswered = 0
         self._live.ended(self)
 
 
