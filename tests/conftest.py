@@ -4,14 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
 import pytest
-from keras import layers
 
 from carousel.client import Client
 from carousel.server import Server
 from carousel.settings import Settings
-from carousel_models.export import export
 
 LOOPBACK = {"host": "127.0.0.1", "port": 0, "http_host": "127.0.0.1", "http_port": 0}
 
@@ -19,6 +16,11 @@ LOOPBACK = {"host": "127.0.0.1", "port": 0, "http_host": "127.0.0.1", "http_port
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
     """The three models that teach, a small one, one that rides whole, and one that takes six timesteps only."""
+    import keras  # noqa: PLC0415 - TensorFlow takes seconds to import, and many tests need none
+    from keras import layers  # noqa: PLC0415 - as above
+
+    from carousel_models.export import export  # noqa: PLC0415 - as above
+
     keras.utils.set_random_seed(7)
     models = {
         "lstm128": [layers.Input((None, 300)), layers.LSTM(128)],

@@ -145,6 +145,7 @@ class Scheduler:
         self.live -= count
         if not self.live:
             self.backlog = 0.0  # sums of floats drift; an empty carousel is the moment to say so
+            self._slots.keep([])  # nobody schedules an empty carousel: its last riders may have been cancelled
 
     def _urgent(self, sequence: Sequence, now: float) -> bool:
         return sequence.timesteps <= self._short or sequence.due <= now

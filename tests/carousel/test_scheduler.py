@@ -1,0 +1,324 @@
+"""What must hold of every schedule, told by an engine that adds up: any slip in a row, a chunk or an order shows."""
+
+import math
+import queue
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carousel.admission import Admission
+from carousel.errors import DeadlineExceeded, EngineFault
+from carousel.manifest import State
+from carousel.model import Loaded, Model
+from carousel.scheduler import PATIENCE, Scheduler
+from carousel.sequence import Sequence
+from carousel.signature import Signature, TensorSpec
+from carousel.testing import FakeEngine, flat_costs
+
+TICK = 0.002
+
+
+class Seen(FakeEngine):
+    """Adds up, and keeps what it was given; fails when it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.failing = False
+        self.given = []
+
+    def run(self, inputs, state):
+        self.given.append(inputs.copy())
+        if self.failing:
+            self.failing = False
+            raise RuntimeError("a fault of the engine's own")
+        outputs, following = super().run(inputs, state if state.shape[1] else np.zeros((len(state), 1), np.float32))
+        return outputs, following if state.shape[1] else state
+
+
+class House:
+    """A model on an engine that adds up, under a clock moved by hand."""
+
+    def __init__(self, rows=4, steps=8, *, whole=False):
+        self.now = 1.0
+        self.posts = queue.SimpleQueue()
+        self.engine = Seen()
+        spec = TensorSpec("inputs", "float32", (None, None, 1))
+        signature = Signature(spec, spec, TensorSpec("last_step", "float32", (None, 1)))
+        states = () if whole else (State(name="sum", units=1),)
+        self.costs = flat_costs(rows, steps)
+        loaded = Loaded("m", 1, signature, states, "00" * 32, self.engine, self.costs, "", None)
+        self.model = Model(loaded, Admission(math.inf), self.posts.put, lambda: self.now)
+        self.everyone = []
+
+    def add(self, timesteps, start=None, **options):
+        number = len(self.everyone) + 1
+        inputs = np.arange(number, number + timesteps, dtype=np.float32)[:, None] % 97
+        answers = []
+        state = None if start is None else np.array([start], np.float32)
+        sequence = Sequence(inputs, answers.append, state=state, **options)
+        self.everyone.append((sequence, answers, start or 0))
+        self.model.submit([sequence])
+        return sequence
+
+    def turn(self):
+        self.model.turn()
+        if self.model._away:  # a long engine call has a thread of its own
+            self.posts.get(timeout=10)()
+        self.now += TICK
+
+    def finish(self):
+        turns = 0
+        while self.model.busy:
+            self.turn()
+            turns += 1
+            assert turns < 100_000, "the carousel never came to rest"
+        return turns
+
+    def check(self):
+        """Each sequence that was not cancelled has one answer, and the answer is the sum."""
+        for sequence, answers, start in self.everyone:
+            if sequence.gone and sequence.error is None:
+                assert answers == []
+                continue
+            assert answers == [sequence]
+            if sequence.error is None:
+                sums = start + np.cumsum(sequence.inputs, axis=0)
+                expected = sums if sequence.return_sequences else sums[-1]
+                assert sequence.output.tolist() == expected.tolist()
+                if sequence.return_state and self.model.stateful:
+                    assert sequence.state.tolist() == sums[-1].tolist()
+        assert self.model.backlog == 0.0
+        assert self.model.tally.padded_steps == 0
+        assert self.model.waiting == self.model.riding == 0
+
+
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(1, 60), st.booleans(), st.booleans(), st.integers(0, 9)),
+        st.tuples(st.just("add by"), st.integers(1, 60), st.integers(0, 40)),
+        st.tuples(st.just("cancel"), st.integers(0, 50)),
+        st.tuples(st.just("turn"), st.integers(1, 5)),
+        st.tuples(st.just("fail")),
+    ),
+    max_size=40,
+)
+
+
+def play(house, happenings):
+    """Let things happen, and hold each tick to the laws as it is run."""
+    for kind, *how in happenings:
+        if kind == "add":
+            timesteps, full, state, start = how
+            stateful = house.model.stateful
+            house.add(
+                timesteps,
+                start if start and stateful else None,
+                return_sequences=full,
+                return_state=state and stateful,
+            )
+        elif kind == "add by":
+            house.add(how[0], deadline=house.now + how[1] * TICK + 1.0)
+            house.now += 0.9
+        elif kind == "cancel" and house.everyone:
+            house.model.cancel(house.everyone[how[0] % len(house.everyone)][0])
+        elif kind == "turn":
+            for _ in range(how[0]):
+                if house.model.busy:
+                    house.turn()
+        elif kind == "fail":
+            house.engine.failing = house.model.busy
+    house.engine.failing = False
+    house.finish()
+
+
+@settings(max_examples=300, deadline=None)
+@given(events, st.integers(1, 6), st.integers(1, 12))
+def test_every_sequence_gets_one_answer_and_it_is_its_own(happenings, rows, steps):
+    house = House(rows, steps)
+    play(house, happenings)
+    house.check()
+    for ridden, together in house.engine.runs:
+        assert 1 <= together <= rows
+        assert 1 <= ridden <= house.costs.steps(together)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events, st.integers(1, 6))
+def test_what_rides_whole_rides_once_with_mates_of_its_own_length(happenings, rows):
+    house = House(rows, whole=True)
+    play(house, happenings)
+    house.check()
+    lengths = {sequence.timesteps for sequence, *_ in house.everyone}
+    for ridden, together in house.engine.runs:
+        assert ridden in lengths
+        assert together <= rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(1, 5), st.integers(1, 9))
+def test_rows_are_compact_and_a_tick_ends_with_its_shortest_ride(lengths, rows, cap):
+    """Every position of every row is a real step, and no tick is longer than the shortest has left or than the cap."""
+    costs = flat_costs(rows, cap)
+    scheduler, engine, now = Scheduler(costs, 1), FakeEngine(), 0.0
+    for length in lengths:
+        scheduler.add(Sequence(np.ones((length, 1), np.float32), lambda _: None), now)
+    ridden = 0
+    while (batch := scheduler.schedule(now)) is not None:
+        assert len(batch.sequences) == len(set(batch.sequences)) == len(batch.state) <= rows
+        left = [sequence.remaining for sequence in batch.sequences]
+        assert batch.steps == min(*left, costs.steps(len(left)))
+        assert batch.inputs().shape == (batch.steps, len(left), 1)
+        ridden += batch.steps * len(left)
+        scheduler.complete(batch, *engine.run(batch.inputs(), batch.state), now)
+        now += TICK
+    assert ridden == sum(lengths)
+    assert len(scheduler.ended()) == len(lengths)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(1, 3))
+def test_no_ride_starves_beside_an_endless_supply_of_short_ones(lengths, rows):
+    """Whatever comes after a sequence's due time rides after it."""
+    house = House(rows, 8)
+    long = [house.add(length) for length in lengths]
+    work = house.costs.work(1) * sum(lengths)
+    while not all(sequence.over for sequence in long):
+        house.add(2)
+        house.add(3)
+        house.turn()
+        assert house.now < 1.0 + 4 * (PATIENCE + 1) * work + 1.0, "a ride starves"
+    house.finish()
+    house.check()
+
+
+def test_a_short_one_steps_on_at_the_next_tick_though_long_ones_hold_every_row():
+    """The long one it takes the place of is parked, comes back, and is none the worse."""
+    house = House(rows=2, steps=8)
+    house.add(100, return_sequences=True)
+    house.add(100, return_sequences=True)
+    house.turn()
+    assert house.model.riding == 2
+    short = house.add(3)
+    house.turn()
+    assert short.boarded == pytest.approx(house.now - TICK)
+    assert short.over
+    assert not any(sequence.over for sequence, *_ in house.everyone[:2])
+    house.finish()
+    house.check()
+
+
+def test_a_cancelled_one_rides_no_further_step():
+    """Waiting, riding, parked, or done: from the next tick on it is as if it had never been there."""
+    house = House(rows=2, steps=4)
+    riding, other = house.add(40), house.add(40)
+    waiting = house.add(40)
+    house.turn()
+    for sequence in (riding, waiting):
+        taken = sequence.taken
+        house.model.cancel(sequence)
+        house.model.cancel(sequence)
+        house.turn()
+        assert sequence.taken == taken
+    house.finish()
+    house.model.cancel(other)
+    assert house.model.tally.sequences == {"Cancelled": 2, "done": 1}
+    assert sum(given.size for given in house.engine.given) == riding.taken + other.timesteps + waiting.taken
+    house.check()
+
+
+def test_one_that_expires_rides_no_further_step_and_is_told_so():
+    house = House(rows=2, steps=4)
+    late, other = house.add(40, deadline=house.now + 0.05), house.add(40)
+    house.turn()
+    taken = late.taken
+    house.now += 0.1
+    house.turn()
+    assert isinstance(late.error, DeadlineExceeded)
+    assert str(late.error) == f"the deadline passed after {taken} of 40 timesteps"
+    assert late.taken == taken
+    house.finish()
+    assert other.error is None
+    house.check()
+
+
+def test_one_whose_deadline_passes_while_nobody_rides_is_answered():
+    house = House(rows=1, steps=4)
+    late = house.add(4, deadline=house.now + 0.05)
+    house.now += 1
+    house.turn()
+    assert isinstance(late.error, DeadlineExceeded)
+    assert house.engine.runs == []
+    house.check()
+
+
+def test_an_engine_fault_fails_the_sequences_of_its_tick_and_no_other():
+    """The carousel keeps turning, and the message names no inside of the engine."""
+    house = House(rows=2, steps=4)
+    fallen = [house.add(3), house.add(3)]
+    spared = house.add(50)
+    house.engine.failing = True
+    house.turn()
+    for sequence in fallen:
+        assert isinstance(sequence.error, EngineFault)
+        assert "a fault of the engine's own" not in str(sequence.error)
+    house.finish()
+    assert spared.error is None
+    house.check()
+    assert house.model.tally.sequences == {"EngineFault": 2, "done": 1}
+
+
+def cancel_in_its_own_answer(house):
+    sequence = house.add(3)
+    sequence.done = house.model.cancel
+    house.everyone.pop()
+
+
+def cancel_a_mate_when_one_is_done(house):
+    mate = house.add(30)
+    house.add(2).done = lambda _: house.model.cancel(mate)
+    house.everyone.pop()
+
+
+def join_when_one_is_done(house):
+    house.add(2).done = lambda _: house.add(5)
+    house.everyone.pop()
+
+
+def expire_and_cancel_at_once(house):
+    sequence = house.add(20, deadline=house.now + 0.05)
+    house.turn()
+    house.now += 1
+    house.model.cancel(sequence)
+
+
+def cancel_the_only_one_before_the_first_tick(house):
+    house.model.cancel(house.add(5))
+
+
+def fail_while_one_was_cancelled(house):
+    sequence = house.add(5)
+    house.add(5)
+    house.model.cancel(sequence)
+    house.engine.failing = True
+
+
+RACES = [
+    cancel_in_its_own_answer,
+    cancel_a_mate_when_one_is_done,
+    join_when_one_is_done,
+    expire_and_cancel_at_once,
+    cancel_the_only_one_before_the_first_tick,
+    fail_while_one_was_cancelled,
+]
+
+
+@pytest.mark.parametrize("race", RACES)
+@pytest.mark.parametrize("whole", [False, True])
+def test_races_leave_the_house_in_order(race, whole):
+    house = House(rows=2, steps=4, whole=whole)
+    house.add(30)
+    race(house)
+    house.finish()
+    house.check()
