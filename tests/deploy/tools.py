@@ -54,4 +54,5 @@ class Served:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._process.stdout.close()
+        if self._process.stdout:
+            self._process.stdout.close()
