@@ -19,7 +19,7 @@ PREDICT = 'grpc_server_handled_total{grpc_code="OK",grpc_method="Predict"'
 
 @pytest.fixture
 def workers(repository):
-    command = [sys.executable, "-m", "carousel", "serve", "--workers", "2", "--repository", str(repository)]
+    command = [sys.executable, "-m", "carousel", "serve", "--workers=2", "--engine=onnx", f"--repository={repository}"]
     loopback = ["--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"]
     process = subprocess.Popen(
         [*command, *loopback, "--drain-notice-seconds", "0"],
