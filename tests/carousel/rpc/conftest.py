@@ -11,6 +11,8 @@ from carousel.errors import CarouselError
 from carousel.status import error_of
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 
+collect_ignore = ["triton"]  # its programs run in processes of their own: see test_open_inference
+
 
 class Refusal:
     """A failed call, read from its status alone: code, message, error name, and (field, description) of each fault."""
