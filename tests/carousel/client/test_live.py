@@ -1,6 +1,9 @@
 """Live sequences through real sockets: equal to unary bit for bit, and refused by name."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
 
 import keras
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from carousel import errors
+from carousel.cli import main
 from carousel.client import AsyncClient, Client
 from carousel_models.export import export
 
@@ -192,3 +196,27 @@ def test_closing_gives_up_what_is_unanswered_and_ends_the_sequence(client):
         other.feed(STEP)
     with pytest.raises(errors.Cancelled):
         other.feed(STEP)
+
+
+def test_the_command_feeds_lines_as_they_come_and_names_a_bad_one(serving, client, tmp_path, capsys):
+    """One line in, one line out; from a file or standard input."""
+    steps = np.random.default_rng(8).standard_normal((5, 3)).astype(np.float32)
+    whole = client.predict("small", [steps], return_sequences=True)[0].output
+    lines = tmp_path / "steps.csv"
+    np.savetxt(lines, steps, delimiter=",")
+    assert main(["stream", "small", str(lines), "--target", serving.target]) == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert np.array(printed, np.float32).tobytes() == whole.tobytes()
+
+    command = [sys.executable, "-m", "carousel", "stream", "small", "--target", serving.target]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for step, expected in zip(steps, whole, strict=True):
+            process.stdin.write(",".join(map(repr, step.tolist())) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline()) == expected.tolist()
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+    lines.write_text("1,2,3\n1,two,3\n")
+    assert main(["stream", "small", str(lines), "--target", serving.target]) == 1
+    assert "line 2: could not convert string to float: 'two'" in capsys.readouterr().err
