@@ -1,0 +1,58 @@
+"""Every error has a code, and comes back as itself."""
+
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+
+from carousel import errors
+from carousel.errors import (
+    CarouselError,
+    EngineFault,
+    InvalidRequest,
+    ModelNotFound,
+    Overloaded,
+    Unreachable,
+    Violation,
+)
+from carousel.status import code_of, error_of, status_of
+
+CLASSES = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, CarouselError) and kind is not CarouselError
+]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_crosses_the_wire_as_itself(kind):
+    faults = (Violation("inputs[0].shape", "has rank 1"), Violation("model", "is: missing"))
+    error = InvalidRequest(faults) if kind is InvalidRequest else kind("what came and what was expected")
+    code, message, details = status_of(error)
+    assert code == code_of(error).value[0] != StatusCode.OK.value[0]
+    again = error_of(code, message, details)
+    assert type(again) is kind
+    assert str(again) == str(error)
+    if kind is InvalidRequest:
+        assert again.violations == faults
+
+
+def test_an_overload_says_when_to_come_back():
+    code, message, details = status_of(Overloaded("full", 2.5))
+    assert error_of(code, message, details).retry_after == 2.5
+    retry = RetryInfo()
+    assert any(detail.Unpack(retry) for detail in Status.FromString(details).details)
+    assert retry.retry_delay.ToNanoseconds() == 2_500_000_000
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (StatusCode.NOT_FOUND, ModelNotFound),
+        (StatusCode.INTERNAL, EngineFault),
+        (StatusCode.UNAVAILABLE, Unreachable),
+        (StatusCode.DATA_LOSS, CarouselError),
+    ],
+)
+def test_a_status_that_carousel_did_not_write_becomes_the_nearest_error(code, kind):
+    assert type(error_of(code.value[0], "a proxy says")) is kind
