@@ -29,7 +29,7 @@ def repository(name: str, input_dim: int, units: tuple[int, ...] = STACK_UNITS) 
         from carousel_models.export import export  # noqa: PLC0415 - as above
 
         keras.utils.set_random_seed(0)
-        rides = [keras.layers.LSTM(u, return_sequences=u != units[-1]) for u in units[:-1]]
+        rides = [keras.layers.LSTM(u, return_sequences=True) for u in units[:-1]]
         layers = [keras.layers.Input((None, input_dim)), *rides, keras.layers.LSTM(units[-1])]
         export(keras.Sequential(layers), folder, name, 1)
     return folder
