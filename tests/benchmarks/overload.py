@@ -41,26 +41,29 @@ def main() -> None:
     with Served(repository("stack64", 64)) as served:
         framed_body = framed("overload", body)
         load(served.port, PREDICT, framed_body, 400)
-        capacity = float(np.median([load(served.port, PREDICT, framed_body, 400) for _ in range(3)]))
-        report.say("overload", f"capacity {capacity:.0f} calls/s of {STEPS} steps, closed loop")
+        capacities = []
         for round_ in range(_ROUNDS):
+            # Measured anew each round: neighbours on the machine come and go.
+            capacity = load(served.port, PREDICT, framed_body, 400)
+            capacities.append(capacity)
+            report.say("overload", f"capacity {capacity:.0f} calls/s of {STEPS} steps, closed loop")
             for number, times in enumerate(OFFERED):
                 found[times].append(_offer(served, body, times * capacity, seed=10 * round_ + number))
                 report.say("overload", f"round {round_ + 1} of {_ROUNDS}, {times:g}x: {found[times][-1]}")
-    write(capacity, found)
+    write(float(np.median(capacities)), found)
 
 
 def write(capacity: float, found: dict[float, list[Offer]]) -> None:
     """Say what came of it."""
     good = {times: Spread.of(offer.goodput for offer in offers) for times, offers in found.items()}
-    best = max(spread.median for spread in good.values())
     rows = [report.Row("capacity, closed loop", f"{capacity:.0f} calls/s of {STEPS} steps")]
     for times, offers in found.items():
         p99 = Spread.of(offer.admitted for offer in offers).say(" ms", 1e3)
         refused = Spread.of(offer.refused for offer in offers).median
         came = f"{good[times].say('/s')} answered in time, {refused:.0f}/s refused; p99 of answered {p99}"
         rows.append(report.Row(f"offered {times:g}x", came))
-    share = good[4.0].median / best
+    by_round = zip(*([offer.goodput for offer in offers] for offers in found.values()), strict=True)
+    share = Spread.of(goodputs[-1] / max(goodputs) for goodputs in by_round)
     every = [offer for offers in found.values() for offer in offers]
     late = sum(offer.late for offer in every)
     refusal = Spread.of(offer.refusal for times in (2.0, 4.0) for offer in found[times])
@@ -68,7 +71,7 @@ def write(capacity: float, found: dict[float, list[Offer]]) -> None:
     memory = [offer.resident for offer in every]
     first, last = found[OFFERED[-1]][0].resident, found[OFFERED[-1]][-1].resident
     rows += [
-        report.Row("goodput at 4x against the best", f"{share:.2f}", ">= 0.90", share >= 0.9),
+        report.Row("goodput at 4x against the best", share.say(), ">= 0.90", share.median >= 0.9),
         report.Row("answered after their deadline", str(late), "0", late == 0),
         report.Row("admitted, then expired", str(sum(offer.expired for offer in every))),
         report.Row("time to refuse, p99", refusal.say(" ms", 1e3), "< 5 ms", refusal.median < 5e-3),
