@@ -19,9 +19,8 @@ REASONED = {
 def test_the_policy_linter_finds_only_what_is_reasoned(overlay, tmp_path):
     """Checkov has nothing to say but what is reasoned above."""
     kubectl = tool("kubectl", "kubernetes-client, or from kubernetes.io")
-    built = subprocess.run(
-        [kubectl, "kustomize", ROOT / "deploy/kubernetes/overlays" / overlay], stdout=subprocess.PIPE
-    )
+    build = [kubectl, "kustomize", ROOT / "deploy/kubernetes/overlays" / overlay]
+    built = subprocess.run(build, stdout=subprocess.PIPE, check=True)
     (tmp_path / "built.yaml").write_bytes(built.stdout)
     flags = ("--skip-download", "--framework", "kubernetes", "--output", "json", "--soft-fail", "-f")
     run = [tool("checkov", "pipx, then pipx install checkov"), *flags, tmp_path / "built.yaml"]
