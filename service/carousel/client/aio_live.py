@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from carousel.client.answers import Prediction, raised
 from carousel.client.journal import Journal
 from carousel.client.roster import Line, Link, Roster
-from carousel.errors import CarouselError
+from carousel.errors import Cancelled, CarouselError
 from carousel.v1 import inference_pb2 as pb
 from carousel.wire import write_tensor
 
@@ -131,7 +131,11 @@ class AsyncFleet:
 
     def _connect(self) -> Link:
         link = _Link()
-        reader = asyncio.get_running_loop().create_task(self._read(link, self._stream(link.requests())))
+        try:
+            call = self._stream(link.requests())
+        except grpc.aio.UsageError as error:  # gRPC's word for a closed channel
+            raise Cancelled("the client was closed") from error
+        reader = asyncio.get_running_loop().create_task(self._read(link, call))
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
         return link

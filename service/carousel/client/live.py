@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from carousel.client.answers import Prediction, raised
 from carousel.client.journal import Journal
 from carousel.client.roster import Line, Link, Roster
-from carousel.errors import CarouselError
+from carousel.errors import Cancelled, CarouselError
 from carousel.v1 import inference_pb2 as pb
 from carousel.wire import write_tensor
 
@@ -140,7 +140,10 @@ class Fleet:
 
     def _connect(self) -> Link:
         link = _Link()
-        call = self._stream(link.requests())
+        try:
+            call = self._stream(link.requests())
+        except ValueError as error:  # gRPC's word for a closed channel
+            raise Cancelled("the client was closed") from error
         threading.Thread(target=self._read, args=(link, call), name="carousel-live", daemon=True).start()
         return link
 

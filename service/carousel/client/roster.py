@@ -66,7 +66,7 @@ class Roster:
     ) -> None:
         """Open streams by `connect`; seek another server for at most `timeout` seconds.
 
-        `later` has a function called after so many seconds.
+        `connect` raises Cancelled once there will be no more. `later` has a function called after so many seconds.
         """
         self._connect = connect
         self._later = later
@@ -154,7 +154,11 @@ class Roster:
 
     def _open(self, line: Line) -> None:
         if self._current is None:
-            self._current = self._connect()
+            try:
+                self._current = self._connect()
+            except Cancelled as error:
+                self._end(line, error)
+                return
             self._links[self._current] = {}
         link = line.link = self._current
         line.name = f"{line.key}~{next(self._numbers)}"

@@ -220,3 +220,21 @@ def test_the_command_feeds_lines_as_they_come_and_names_a_bad_one(serving, clien
     lines.write_text("1,2,3\n1,two,3\n")
     assert main(["stream", "small", str(lines), "--target", serving.target]) == 1
     assert "line 2: could not convert string to float: 'two'" in capsys.readouterr().err
+
+
+def test_who_feeds_through_a_closed_client_is_told(serving):
+    """Not left to wait for an answer that cannot come."""
+    closed = Client(serving.target)
+    fleet = closed.fleet()
+    closed.close()
+    with pytest.raises(errors.Cancelled, match="the client was closed"):
+        fleet.open("small").feed(STEP)
+
+    async def same():
+        closed = AsyncClient(serving.target)
+        fleet = closed.fleet()
+        await closed.close()
+        with pytest.raises(errors.Cancelled, match="the client was closed"):
+            await fleet.open("small").feed(STEP)
+
+    asyncio.run(same())
