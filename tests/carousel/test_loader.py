@@ -1,0 +1,70 @@
+"""The catalog follows the repository: what is new is served, what is bad is said once, what is gone is retired."""
+
+import shutil
+
+import pytest
+
+from carousel.catalog import Catalog
+from carousel.errors import GoingAway, ModelNotFound
+from carousel.loader import Loader
+from carousel.model import Model
+
+
+class Admitting:
+    """Counts backlogs and admits all."""
+
+    def count(self, backlog):
+        """Take notice."""
+
+    def discount(self, backlog):
+        """Take notice."""
+
+
+@pytest.fixture
+def follow(only):
+    """A repository of the small model, its catalog, and a loader that looks when it is told to."""
+    folder = only("small")
+    catalog = Catalog()
+
+    def add(loaded):
+        catalog.add(Model(loaded, Admitting(), lambda function: function()))
+
+    loader = Loader(folder, catalog, lambda f: f(), add, keep=1, choice="onnx", threads=1, every=60)
+    loader.look()
+    return folder / "small", catalog, loader
+
+
+def test_a_new_version_takes_over_and_the_old_one_takes_no_more(follow):
+    folder, catalog, loader = follow
+    old = catalog.find("small")
+    (folder / "2").symlink_to((folder / "1").resolve())
+    loader.look()
+    assert catalog.find("small").loaded.version == 2
+    with pytest.raises(ModelNotFound, match="has no version 1"):
+        catalog.find("small", 1)
+    with pytest.raises(GoingAway):
+        old.submit([])
+    assert old in catalog.turning()
+    catalog.sweep()
+    assert old not in catalog.turning()
+
+
+def test_a_bad_version_is_said_once_and_the_old_one_serves_on(follow, caplog):
+    folder, catalog, loader = follow
+    (folder / "2").mkdir()
+    (folder / "2" / "saved_model.pb").write_bytes(b"no model at all")
+    for _ in range(3):
+        loader.look()
+    assert catalog.find("small").loaded.version == 1
+    assert loader.loads == {"loaded": 1, "rejected": 1}
+    assert caplog.text.count("rejected") == 1
+    assert "is not a SavedModel" in loader.rejected["small", 2]
+
+
+def test_a_version_that_is_removed_is_retired(follow):
+    folder, catalog, loader = follow
+    shutil.rmtree(folder)
+    loader.look()
+    assert len(catalog) == 0
+    with pytest.raises(ModelNotFound, match="served are: none yet"):
+        catalog.find("small")
