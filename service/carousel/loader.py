@@ -96,9 +96,11 @@ class Loader:
         for folder in [folder for folder in self._rejected if not folder.exists()]:
             del self._rejected[folder]
         for name, numbers in found.items():
-            for number in numbers[-self._keep :] if name not in self._unwanted else ():
-                if (name, number) not in self._served:
+            wanted = self._keep if name not in self._unwanted else 0
+            for number in reversed(numbers):  # where the newest cannot be served, one before it is
+                if wanted and (name, number) not in self._served:
                     self._load(name, number)
+                wanted -= wanted > 0 and (name, number) in self._served
         for name in {name for name, _ in self._served}:
             held = sorted(number for other, number in self._served if other == name)
             on_disk = [] if name in self._unwanted else [number for number in held if number in found.get(name, [])]
@@ -144,7 +146,7 @@ class Loader:
             if rejection is not None and rejection.changed == changed:
                 return
             loaded = load(folder, self._choice, self._threads)
-        except (ModelRejected, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a damaged version raises, the others are served
             self._rejected[folder] = _Rejection(changed, str(error))
             self.loads["rejected"] += 1
             logger.error("rejected %s: %s", folder, error)  # noqa: TRY400 - the sentence says it all
