@@ -19,8 +19,8 @@ def generate(into: Path) -> list[Path]:
     for proto in sorted(PROTOS.rglob("*.proto")):
         name = proto.relative_to(PROTOS)
         outputs = [f"--python_out={into}", f"--pyi_out={into}"]
-        if name.parts[1] == "v1":
-            outputs.append(f"--grpc_python_out={into}")  # clients use our own API's stubs alone
+        if "\nservice " in proto.read_text():
+            outputs.append(f"--grpc_python_out={into}")
         subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", *outputs, str(name)], check=True
         )

@@ -69,11 +69,7 @@ def test_the_client_programs_of_the_docs_run_as_they_stand(name, serving, client
     [program] = re.findall(rf"## {name}.*?```python\n(.*?)```", CLIENTS, re.DOTALL)
     assert len(program.strip().splitlines()) <= 16
     (tmp_path / "program.py").write_text(program.replace("localhost:8500", serving.target))
-    stubs = "carousel/oip/open_inference.proto"
-    protos = (f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}")
-    run("-m", "grpc_tools.protoc", *protos, stubs, "carousel/oip/model_config.proto")
-    # The program finds the stubs that the docs tell to make, and not the server's own package.
-    printed = run(tmp_path / "program.py", PYTHONPATH=str(tmp_path))
+    printed = run(tmp_path / "program.py")
     [prediction] = client.predict("stack", [np.ones((5, 64), np.float32)])
     assert np.allclose(json.loads(printed), prediction.output, rtol=1e-6, atol=0)
 
