@@ -34,7 +34,7 @@ class Catalog:
 
     def turning(self) -> list[Model]:
         """List every version that may have work, those on their way out among them."""
-        return [*self, *self._leaving]
+        return [*(model for versions in self._served.values() for model in versions.values()), *self._leaving]
 
     def find(self, name: str, version: int = 0) -> Model:
         """Find a version; 0 is the newest.

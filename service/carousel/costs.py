@@ -77,7 +77,7 @@ def profile(
     """
 
     def seconds(rows: int, steps: int) -> float:
-        inputs, state = np.zeros((steps, rows, input_dim), np.float32), np.zeros((rows, state_width), np.float32)
+        inputs, state = _zeros(steps, rows, input_dim, state_width)
         best = math.inf
         for _ in range(_REPEATS):
             began = clock()

@@ -70,8 +70,7 @@ def load(folder: Path, choice: Choice = "auto", threads: int = 1) -> Loaded:
     signature = read_signature(folder)
     manifest = read_manifest(folder)
     engine, because = load_engine(folder, signature, manifest, choice, threads)
-    states = manifest.states if manifest is not None else ()
-    width = sum(state.units for state in states)
+    states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
     equal = check_bits(engine, signature.input_dim, width) if engine.name == "onnx" else None
     if equal is False:
         logger.warning(

@@ -1,6 +1,5 @@
 """Tensors as they cross the wire: numpy arrays and little-endian, row-major bytes."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -18,11 +17,6 @@ LARGEST = 2**31 - 1
 def describe(shape: Iterable[int | None]) -> str:
     """Write a shape as people do: [timesteps, 64] with ? where a dimension may vary."""
     return "[" + ", ".join("?" if d is None or d < 0 else str(d) for d in shape) + "]"
-
-
-def elements(shape: Sequence[int]) -> int:
-    """Count the elements of a shape whose dimensions are all known and not negative."""
-    return math.prod(shape)
 
 
 def to_bytes(array: Floats) -> bytes:

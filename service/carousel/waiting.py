@@ -2,7 +2,6 @@
 
 import heapq
 import math
-from collections.abc import Iterator
 
 from carousel.sequence import Sequence
 
@@ -55,10 +54,6 @@ class Queue:
                 heapq.heapify(stay)
                 self._heaps[kind] = stay
             self._size, self._gone = sum(map(len, self._heaps.values())), 0
-
-    def __iter__(self) -> Iterator[Sequence]:
-        """Go through all that wait, in no order."""
-        return (sequence for heap in self._heaps.values() for sequence in heap if not sequence.gone)
 
     def _head(self, kind: int) -> Sequence | None:
         heap = self._heaps.get(kind)
