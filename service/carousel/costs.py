@@ -11,12 +11,12 @@ from carousel.engines import Engine
 TICK = 0.002
 """Seconds a tick should take: short enough that a newcomer steps on soon, long enough that Python's part is small."""
 
-_NEAR_BEST = 0.95  # of the best throughput at any row count: fewer rows at that price answer sooner
-_SHORT_TICK = 8  # timesteps of a tick, and
-_PYTHON = 60e-6  # seconds of Python around it, for which that throughput is counted
-_MOST_ROWS = 64
+_NEAR_BEST = 0.9  # of the best throughput at any row count: fewer rows at that price answer sooner
+_USUAL_TICK = 8  # timesteps, among rides of all lengths: a tick ends with the shortest ride
+_PYTHON_TICK, _PYTHON_ROW = 30e-6, 2e-6  # seconds of Python around a tick, and for each of its rows
+_ROWS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _PROBE_STEPS = 4
-_REPEATS = 3
+_REPEATS = 5
 _BUDGET = 0.6  # seconds; a wide model is profiled at fewer row counts, not for longer
 
 
@@ -24,11 +24,12 @@ class Costs:
     """cost(rows, steps) = call + steps * step(rows), in seconds.
 
     Attributes:
-        rows: How many rows to ride at most: where more stop paying.
+        rows: How many rows to ride, where most have more than a tick to go: where more stop paying.
+        most_rows: How many to ride at most, where each has one timestep to go.
         call: Seconds of one engine call beyond its timesteps.
     """
 
-    __slots__ = ("_step", "_steps", "call", "rows")
+    __slots__ = ("_seats", "_step", "_steps", "call", "most_rows", "rows")
 
     def __init__(self, call: float, step: dict[int, float]) -> None:
         """Take `step`, seconds of one timestep by row count: of one row and of some larger counts."""
@@ -38,9 +39,20 @@ class Costs:
         # Between measured counts costs lie on the straight line.
         self._step: list[float] = np.interp(every, counts, [step[count] for count in counts]).tolist()
         self._steps = [max(1, int((TICK - call) / seconds)) for seconds in self._step]
-        throughput = {count: count / (_PYTHON + call + _SHORT_TICK * step[count]) for count in counts}
+        # The shorter the ticks, the more of their time is the call's and Python's, and the more rows pay.
+        self._seats = [self._paying(counts, steps) for steps in range(1, _USUAL_TICK + 1)]
+        self.most_rows, self.rows = self._seats[0], self._seats[-1]
+
+    def seats(self, steps: int) -> int:
+        """How many rows pay, where who steps on has `steps` timesteps to go."""
+        return self._seats[min(steps, _USUAL_TICK) - 1]
+
+    def _paying(self, counts: list[int], steps: int) -> int:
+        throughput = {
+            rows: rows / (_PYTHON_TICK + rows * _PYTHON_ROW + self.call + steps * self.step(rows)) for rows in counts
+        }
         best = max(throughput.values())
-        self.rows = next(count for count in counts if throughput[count] >= _NEAR_BEST * best)
+        return next(rows for rows in counts if throughput[rows] >= _NEAR_BEST * best)
 
     def step(self, rows: int) -> float:
         """Seconds of one timestep of `rows` rows, as many as were measured at most."""
@@ -92,10 +104,10 @@ def profile(
     short = single if timesteps else seconds(1, 1)
     call = 0.0 if timesteps else max(0.0, (long * short - single) / (long - 1))
     step = {1: max(1e-9, (single - call) / long)}
-    rows = 2
-    while rows <= _MOST_ROWS and clock() - started < _BUDGET:
+    for rows in _ROWS:
+        if clock() - started > _BUDGET:
+            break
         step[rows] = max(1e-9, (seconds(rows, long) - call) / long)
-        rows *= 2
     return Costs(call, step)
 
 

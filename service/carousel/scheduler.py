@@ -40,6 +40,7 @@ class Scheduler:
         self._queue = Queue()
         self._deadlines = Deadlines()
         self._ended: list[Sequence] = []
+        self._left = False  # somebody left who may have held a row
         self.backlog = 0.0
         self.live = 0
 
@@ -70,7 +71,8 @@ class Scheduler:
             sequence.finished = now
             self._leave(sequence)
             self._ended.append(sequence)
-        if any(sequence.gone for sequence in self._slots.riders):
+        if self._left:
+            self._left = False
             self._slots.keep([row for row, sequence in enumerate(self._slots.riders) if not sequence.gone])
         if self._queue:
             self._board_alike(now) if self._whole else self._board(now)
@@ -136,7 +138,7 @@ class Scheduler:
         self._queue.push(sequence, sequence.timesteps if self._whole else 0)
 
     def _leave(self, sequence: Sequence) -> None:
-        sequence.gone = True
+        sequence.gone = self._left = True
         self.backlog -= sequence.remaining * self._work
         self._queue.forget()
         self._settle(1)
@@ -153,12 +155,15 @@ class Scheduler:
     def _board(self, now: float) -> None:
         """Let the soonest due have the rows, and the urgent among them room."""
         queue, chosen = self._queue, list(self._slots.riders)
-        for sequence in chosen:  # it changed as they rode, and matters only now that others wait
-            sequence.due = self._due(sequence)
-        urgent = sum([self._urgent(sequence, now) for sequence in chosen])
+        if self._emptying(chosen):
+            return
+        urgent = 0
+        for sequence in chosen:
+            sequence.due = self._due(sequence)  # it changed as they rode, and matters only now that others wait
+            urgent += self._urgent(sequence, now)
         while (head := queue.head()) is not None:
             pressing = self._urgent(head, now)
-            room = len(chosen) < (self._costs.rows if pressing else self._company[urgent])
+            room = len(chosen) < (self._costs.seats(head.remaining) if pressing else self._company[urgent])
             if not room:
                 last = max(chosen)
                 if not head < last:
@@ -177,11 +182,23 @@ class Scheduler:
             queue.push(last)
         self._change(chosen, now)
 
+    def _emptying(self, riders: list[Sequence]) -> bool:
+        """Whether the riders are left to step off first: all within a tick's time, and a full carousel waits.
+
+        Newcomers who have further to go would not ride any farther beside them, and then step off one by one; together
+        they are about as long as one another, so their ticks are longer and fewer.
+        """
+        head = self._queue.head()
+        if head is None or not riders or self.live - len(riders) < self._costs.rows:
+            return False
+        last = max([sequence.remaining for sequence in riders])
+        return last <= self._short and last < head.remaining
+
     def _board_alike(self, now: float) -> None:
         """Give the soonest due mates of its own length. A whole model's rows are free again after each tick."""
         head = self._queue.head()
         chosen: list[Sequence] = []
-        while head is not None and len(chosen) < self._costs.rows:
+        while head is not None and len(chosen) < self._costs.seats(head.timesteps):
             mate = self._queue.pop(head.timesteps)
             if mate is None:
                 break
@@ -190,6 +207,8 @@ class Scheduler:
 
     def _change(self, chosen: list[Sequence], now: float) -> None:
         slots = self._slots
+        if chosen == slots.riders:
+            return
         staying = set(chosen)
         stay = [row for row, sequence in enumerate(slots.riders) if sequence in staying]
         held = set(slots.riders)
@@ -207,7 +226,7 @@ class Scheduler:
 def _company(costs: Costs) -> list[int]:
     """How many rows may ride when so many of them are urgent; all, when none is."""
     company = [costs.rows]
-    for urgent in range(1, costs.rows + 1):
+    for urgent in range(1, costs.most_rows + 1):
         allowed = SLOWDOWN * costs.step(urgent)
         bearable = [rows for rows in range(urgent, costs.rows + 1) if costs.step(rows) <= allowed]
         company.append(max(bearable, default=urgent))

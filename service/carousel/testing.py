@@ -35,9 +35,7 @@ class FakeEngine:
 def flat_costs(rows: int = 4, steps: int = 8) -> Costs:
     """Say that `rows` may ride at most, `steps` a tick, and that every tick of them takes the same."""
     step = TICK / (steps + 0.5)
-    costs = Costs(0.0, dict.fromkeys((1, rows), step))
-    costs.rows = rows
-    return costs
+    return Costs(0.0, dict.fromkeys((1, rows), step))
 
 
 class FakeCall:

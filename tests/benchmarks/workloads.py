@@ -1,5 +1,7 @@
 """The models that are measured, and the sequences that ride."""
 
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +26,21 @@ def repository(name: str, input_dim: int, units: tuple[int, ...] = STACK_UNITS) 
     folder = FOLDER / "models" / name
     if not (folder / name / "1").exists():
         say(name, "is being exported")
-        import keras  # noqa: PLC0415 - slow, and needed only where nothing was exported yet
-
-        from carousel_models.export import export  # noqa: PLC0415 - as above
-
-        keras.utils.set_random_seed(0)
-        rides = [keras.layers.LSTM(u, return_sequences=True) for u in units[:-1]]
-        layers = [keras.layers.Input((None, input_dim)), *rides, keras.layers.LSTM(units[-1])]
-        export(keras.Sequential(layers), folder, name, 1)
+        # In a process of its own: what measures has neither TensorFlow's threads nor its memory.
+        exporting = [sys.executable, "-m", "tests.benchmarks.workloads", folder, name, input_dim, *units]
+        subprocess.run([*map(str, exporting)], check=True)
     return folder
+
+
+def _export(folder: Path, name: str, input_dim: int, *units: int) -> None:
+    import keras  # noqa: PLC0415 - slow, and needed only where nothing was exported yet
+
+    from carousel_models.export import export  # noqa: PLC0415 - as above
+
+    keras.utils.set_random_seed(0)
+    rides = [keras.layers.LSTM(u, return_sequences=True) for u in units[:-1]]
+    layers = [keras.layers.Input((None, input_dim)), *rides, keras.layers.LSTM(units[-1])]
+    export(keras.Sequential(layers), folder, name, 1)
 
 
 def version(name: str, input_dim: int, units: tuple[int, ...] = STACK_UNITS) -> Path:
@@ -61,3 +69,7 @@ def predict_request(model: str, sequences: list[Floats]) -> bytes:
     for sequence in sequences:
         write_tensor(sequence, request.inputs.add())
     return bytes(request.SerializeToString())
+
+
+if __name__ == "__main__":
+    _export(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))
