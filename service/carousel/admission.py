@@ -9,7 +9,8 @@ _INTERVAL = 0.1  # seconds over which the pace is measured
 _WEIGHT = 0.3  # of the newest interval
 _SLOWEST = 0.02
 _BACKSTOP = 0.7  # of the pace is left after an interval in which deadlines passed
-_MARGIN = 1.1  # of what is predicted; a deadline met by a hair is often missed
+_MARGIN = 1.1  # of what a request is predicted to take: a deadline met by a hair is often missed
+_QUEUE_MARGIN = 1.5  # of what is queued before it: a shorter queue does as much work, and forgives a slower second
 
 
 class Admission:
@@ -61,10 +62,12 @@ class Admission:
             raise Overloaded(
                 f"{ahead:.3g} s of work are queued and the limit is {self._most:.3g} s", ahead + work - self._most
             )
-        late = now + _MARGIN * (ahead + max(ride, work) / pace) - deadline
-        if late > 0:
+        needed, left = _QUEUE_MARGIN * ahead + _MARGIN * max(ride, work) / pace, deadline - now
+        if needed > left:
             raise Overloaded(
-                f"the answer would come {late:.3g} s after the deadline: {ahead:.3g} s of work are queued", late
+                f"the answer may take {needed:.3g} s and its deadline is {max(0.0, left):.3g} s away: "
+                f"{ahead:.3g} s of work are queued",
+                needed - left,
             )
 
     def worked(self, work: float, began: float, now: float) -> None:

@@ -16,8 +16,8 @@ logger = logging.getLogger("carousel.loop")
 
 T = TypeVar("T")
 
-_EVENTS = 512
-"""The most events handled between two ticks: a flood of requests may not keep those on board from riding."""
+_EVENTS = 0.004
+"""Seconds of events handled between two ticks: a flood of requests may not keep those on board from riding."""
 
 
 class Turning(Protocol):
@@ -123,10 +123,10 @@ class Loop:
             logger.exception("an errand on the loop failed")
 
     def _poll(self, timeout: float) -> None:
-        for _ in range(_EVENTS):
-            if not self._server.poll(timeout):
-                return
-            timeout = 0.0
+        if self._server.poll(timeout):
+            until = self._clock() + _EVENTS
+            while self._server.poll(0.0) and self._clock() < until:
+                pass
 
     def _next(self) -> Turning | None:
         busy = [each for each in self._turning() if each.busy]

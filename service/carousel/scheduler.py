@@ -33,6 +33,7 @@ class Scheduler:
         self._whole = whole
         self._work = costs.work(1)
         self._patience = PATIENCE * self._work
+        self._alone = costs.step(1)
         self._ride = costs.step(costs.rows)
         self._short = costs.steps(costs.rows)
         self._company = _company(costs)
@@ -65,12 +66,7 @@ class Scheduler:
     def schedule(self, now: float) -> Batch | None:
         """Choose the rows and the length of the next tick; None when nobody is here."""
         for sequence in self._deadlines.expired(now):
-            sequence.error = DeadlineExceeded(
-                f"the deadline passed after {sequence.taken} of {sequence.timesteps} timesteps"
-            )
-            sequence.finished = now
-            self._leave(sequence)
-            self._ended.append(sequence)
+            self._expire(sequence, "the deadline passed", now)
         if self._left:
             self._left = False
             self._slots.keep([row for row, sequence in enumerate(self._slots.riders) if not sequence.gone])
@@ -128,6 +124,12 @@ class Scheduler:
         ended, self._ended = self._ended, []
         return ended
 
+    def _expire(self, sequence: Sequence, why: str, now: float) -> None:
+        sequence.error = DeadlineExceeded(f"{why} after {sequence.taken} of {sequence.timesteps} timesteps")
+        sequence.finished = now
+        self._leave(sequence)
+        self._ended.append(sequence)
+
     def _due(self, sequence: Sequence) -> float:
         patient = sequence.arrived + self._patience * sequence.remaining
         punctual = sequence.deadline - self._ride * sequence.remaining
@@ -164,6 +166,9 @@ class Scheduler:
         while (head := queue.head()) is not None:
             pressing = self._urgent(head, now)
             room = len(chosen) < (self._costs.seats(head.remaining) if pressing else self._company[urgent])
+            if now + head.remaining * self._alone > head.deadline:
+                self._expire(head, "the deadline could not be met any more", now)
+                continue
             if not room:
                 last = max(chosen)
                 if not head < last:

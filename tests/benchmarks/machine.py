@@ -22,9 +22,12 @@ def machine() -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of processor time that a process has had, on all its threads."""
+    """Seconds of processor time that a process and those it started have had, on all their threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    started = [
+        child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(cpu_seconds, map(int, started)))
 
 
 def resident(pid: int) -> float:

@@ -14,8 +14,10 @@ from tests.benchmarks.served import PREDICT, Served, predicts
 from tests.benchmarks.workloads import predict_request, repository
 
 STEPS = 400  # long enough that the server's capacity is some hundred calls a second, which one generator can exceed
+INPUT_DIM = 4  # a forecast's: the messages are small, and the generator can keep to its times
 DEADLINE = 0.5  # seconds
 OFFERED = (0.5, 1.0, 2.0, 4.0)
+_MODEL = "stack4"
 _SECONDS = 5.0
 _ROUNDS = 3
 
@@ -35,10 +37,10 @@ class Offer:
 
 
 def main() -> None:
-    sequence = np.random.default_rng(0).standard_normal((STEPS, 64)).astype(np.float32)
-    body = predict_request("stack64", [sequence])
+    sequence = np.random.default_rng(0).standard_normal((STEPS, INPUT_DIM)).astype(np.float32)
+    body = predict_request(_MODEL, [sequence])
     found: dict[float, list[Offer]] = {times: [] for times in OFFERED}
-    with Served(repository("stack64", 64)) as served:
+    with Served(repository(_MODEL, INPUT_DIM)) as served:
         framed_body = framed("overload", body)
         load(served.port, PREDICT, framed_body, 400)
         capacities = []
@@ -74,8 +76,10 @@ def write(capacity: float, found: dict[float, list[Offer]]) -> None:
         report.Row("goodput at 4x against the best", share.say(), ">= 0.90", share.median >= 0.9),
         report.Row("answered after their deadline", str(late), "0", late == 0),
         report.Row("admitted, then expired", str(sum(offer.expired for offer in every))),
-        report.Row("time to refuse, p99", refusal.say(" ms", 1e3), "< 5 ms", refusal.median < 5e-3),
-        report.Row("of it the generator's own lateness, p99, at most", f"{1e3 * lateness:.1f} ms"),
+        report.Row(
+            "time to refuse, p99, from when it was sent", refusal.say(" ms", 1e3), "< 5 ms", refusal.median < 5e-3
+        ),
+        report.Row("the generator's own lateness, p99, at most", f"{1e3 * lateness:.1f} ms"),
         report.Row(
             "resident, after the first 4x and after the last",
             f"{first:.0f} MB, {last:.0f} MB; at most {max(memory):.0f} MB",
@@ -95,9 +99,9 @@ def _offer(served: Served, body: bytes, rate: float, seed: int) -> Offer:
     outcomes = poisson(served.target, body, rate, _SECONDS, deadline=DEADLINE, seed=seed)
     after = served.metrics()
     answered = [o.latency for o in outcomes if o.code == "OK"]
-    refusals = [o.latency for o in outcomes if o.code == "RESOURCE_EXHAUSTED"]
-    expired = "carousel_sequences_total/stack64/DeadlineExceeded/1"
-    gone = "carousel_sequences_total/stack64/Cancelled/1"
+    refusals = [o.latency - o.lateness for o in outcomes if o.code == "RESOURCE_EXHAUSTED"]
+    expired = f"carousel_sequences_total/{_MODEL}/DeadlineExceeded/1"
+    gone = f"carousel_sequences_total/{_MODEL}/Cancelled/1"
     # What the server says it answered, and the client did not take for an answer in time, came too late.
     late = predicts(after) - predicts(before) - len(answered) + sum(latency > DEADLINE for latency in answered)
     return Offer(

@@ -23,6 +23,14 @@ def test_rows_that_do_not_pay_are_not_ridden():
     assert Costs(0, {1: 1e-3, 2: 1e-3, 4: 1e-3}).rows == 4
 
 
+def test_the_shorter_the_ticks_the_more_rows_pay():
+    """A call and Python around it are paid once a tick, and rows share them."""
+    costs = Costs(100e-6, {rows: 10e-6 * rows for rows in (1, 2, 4, 8, 16, 32)})
+    seats = [costs.seats(steps) for steps in range(1, 100)]
+    assert seats == sorted(seats, reverse=True)
+    assert costs.most_rows == seats[0] > seats[-1] == costs.rows
+
+
 def test_a_profile_finds_what_a_call_and_a_step_take():
     """By a clock that the engine itself moves."""
 

@@ -132,3 +132,18 @@ def test_stop_ends_the_loop_after_its_round(loop):
     here = loop()
     here.post(here.stop)
     here.run()
+
+
+def test_a_flood_of_calls_does_not_keep_those_on_board_from_riding(clock):
+    """However many events there are, each round gives its turn."""
+
+    class Flood(Quiet):
+        def poll(self, _timeout):
+            clock.now += 40e-6
+            return True
+
+    rider = Turner(1, 3)
+    here = Loop(Flood(), lambda: [rider], clock)
+    for _ in range(3):
+        here.round()
+    assert rider.turns == 3

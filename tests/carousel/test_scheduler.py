@@ -253,6 +253,36 @@ def test_one_whose_deadline_passes_while_nobody_rides_is_answered():
     house.check()
 
 
+def test_one_that_could_not_be_done_in_time_any_more_rides_no_step():
+    """Nobody would wait for the last one; what the first steps cost goes to those who can be answered."""
+    costs = flat_costs(rows=2, steps=4)
+    scheduler = Scheduler(costs, 1)
+    needs = 100 * costs.step(1)
+    hopeless, hopeful = (Sequence(np.ones((100, 1), np.float32), lambda _: None, deadline=d * needs) for d in (0.9, 3))
+    for sequence in (hopeless, hopeful):
+        scheduler.add(sequence, 0.0)
+    assert scheduler.schedule(0.0).sequences == [hopeful]
+    assert scheduler.ended() == [hopeless]
+    assert str(hopeless.error) == "the deadline could not be met any more after 0 of 100 timesteps"
+
+
+def test_those_about_to_step_off_are_let_off_first_when_a_full_carousel_waits():
+    """Newcomers with farther to go then ride together; one with less to go steps on at once, and so do few."""
+    costs = flat_costs(rows=3, steps=8)
+    lengths = {"few": [9, 9], "full": [9, 9, 9], "sooner off": [2, 9, 9]}
+    boarded = {}
+    for case, waiting in lengths.items():
+        scheduler, engine = Scheduler(costs, 1), FakeEngine()
+        for length in (1, 4):
+            scheduler.add(Sequence(np.ones((length, 1), np.float32), lambda _: None), 0.0)
+        first = scheduler.schedule(0.0)
+        scheduler.complete(first, *engine.run(first.inputs(), first.state), TICK)
+        for length in waiting:
+            scheduler.add(Sequence(np.ones((length, 1), np.float32), lambda _: None), TICK)
+        boarded[case] = [sequence.timesteps for sequence in scheduler.schedule(TICK).sequences]
+    assert boarded == {"few": [4, 9, 9], "full": [4], "sooner off": [4, 2, 9]}
+
+
 def test_an_engine_fault_fails_the_sequences_of_its_tick_and_no_other():
     """The carousel keeps turning, and the message names no inside of the engine."""
     house = House(rows=2, steps=4)
