@@ -32,8 +32,8 @@ class Catalog:
         """Count the versions that take requests."""
         return sum(map(len, self._served.values()))
 
-    def turning(self) -> list[Model]:
-        """List every version that may have work, those on their way out among them."""
+    def everyone(self) -> list[Model]:
+        """List every version there is, those on their way out among them."""
         return [*(model for versions in self._served.values() for model in versions.values()), *self._leaving]
 
     def find(self, name: str, version: int = 0) -> Model:

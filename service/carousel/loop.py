@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
@@ -21,7 +21,7 @@ _EVENTS = 0.004
 
 
 class Turning(Protocol):
-    """A thing that turns."""
+    """A thing that turns. It tells the loop by `begin` when it has become busy."""
 
     spent: float
     """Seconds of work it has had; the loop gives the next turn to whoever had least."""
@@ -55,21 +55,22 @@ class Loop:
     Nothing here blocks longer than a tick: no file, no load, no lock, no long engine call.
     """
 
-    def __init__(
-        self,
-        server: transport.Server,
-        turning: Callable[[], Iterable[Turning]],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Serve `server`, and turn what `turning` lists whenever it is busy."""
+    def __init__(self, server: transport.Server, clock: Callable[[], float] = time.monotonic) -> None:
+        """Serve `server`, and turn whoever begins."""
         self._server = server
-        self._turning = turning
         self._clock = clock
+        self._turning: dict[Turning, None] = {}  # who is idle is not among them, and costs nothing
         self._posts: collections.deque[Callable[[], None]] = collections.deque()
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._virtual = 0.0
         self._stopped = False
+
+    def begin(self, thing: Turning) -> None:
+        """Turn `thing` until it is no longer busy. Of the loop's thread alone."""
+        # Who was idle starts level with the rest: time not used is not saved up.
+        thing.spent = max(thing.spent, self._virtual)
+        self._turning[thing] = None
 
     def post(self, function: Callable[[], None]) -> None:
         """Have `function` called on the loop's thread, soon. From any thread, or a signal handler."""
@@ -103,17 +104,19 @@ class Loop:
 
     def round(self) -> None:
         """Handle what has arrived, and give one turn to whoever is busy and had least."""
-        chosen = self._next()
-        self._poll(0.0 if chosen is not None or self._posts else self._until_timer())
+        self._poll(0.0 if self._turning or self._posts else self._until_timer())
         for _ in range(len(self._posts)):
             self._call(self._posts.popleft())
         while self._timers and self._timers[0][0] <= self._clock():
             timer = heapq.heappop(self._timers)[2]
             if timer.function is not None:
                 self._call(timer.function)
-        chosen = self._next()
-        if chosen is not None:
+        if self._turning:
+            chosen = min(self._turning, key=lambda thing: thing.spent)
+            self._virtual = chosen.spent
             chosen.turn()
+            if not chosen.busy:
+                del self._turning[chosen]
         self._server.settle()
 
     def _call(self, function: Callable[[], None]) -> None:
@@ -127,15 +130,6 @@ class Loop:
             until = self._clock() + _EVENTS
             while self._server.poll(0.0) and self._clock() < until:
                 pass
-
-    def _next(self) -> Turning | None:
-        busy = [each for each in self._turning() if each.busy]
-        if not busy:
-            return None
-        chosen = min(busy, key=lambda each: each.spent)
-        # Who was idle starts level with the rest: time not used is not saved up.
-        self._virtual = chosen.spent = max(chosen.spent, self._virtual)
-        return chosen
 
     def _until_timer(self) -> float:
         return max(0.0, self._timers[0][0] - self._clock()) if self._timers else math.inf

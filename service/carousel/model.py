@@ -96,8 +96,12 @@ class Model:
         admission: Admission,
         post: Callable[[Callable[[], None]], None],
         clock: Callable[[], float] = time.monotonic,
+        begin: "Callable[[Model], None]" = lambda _: None,
     ) -> None:
-        """Turn what was loaded; `post` brings a function from another thread to the loop's."""
+        """Turn what was loaded.
+
+        `post` brings a function from another thread to the loop's; `begin` asks it for turns, as long as this is busy.
+        """
         self.loaded = loaded
         self.signature = loaded.signature
         self.tally = ModelTally()
@@ -107,12 +111,13 @@ class Model:
         self._admission = admission
         self._post = post
         self._clock = clock
+        self._begin = begin
         self._costs = loaded.costs
         self._scheduler = Scheduler(loaded.costs, loaded.state_width, whole=not loaded.states)
         self._thread: ThreadPoolExecutor | None = None
+        self._awake = False
         self._away = False
         self.answered_at = 0.0
-        admission.count(self._backlog)
 
     @property
     def stateful(self) -> bool:
@@ -122,7 +127,7 @@ class Model:
     @property
     def busy(self) -> bool:
         """Whether a turn has something to do now."""
-        return self._scheduler.live > 0 and not self._away
+        return self._awake and not self._away
 
     @property
     def riding(self) -> int:
@@ -164,10 +169,12 @@ class Model:
             raise
         for sequence in sequences:
             self._scheduler.add(sequence, now)
+        self._wake()
 
     def resume(self, sequence: Sequence) -> None:
         """Let the next steps of a live sequence ride: what was let in once is not refused half-way."""
         self._scheduler.add(sequence, self._clock())
+        self._wake()
 
     def cancel(self, sequence: Sequence) -> None:
         """Nobody waits for this sequence any more: it leaves before the next tick and its `done` is not called."""
@@ -182,6 +189,7 @@ class Model:
         batch = self._scheduler.schedule(now)
         if batch is None:
             self._answer()
+            self._rest()
         elif batch.predicted > STANDSTILL:
             self._ride_elsewhere(batch)
         else:
@@ -191,15 +199,27 @@ class Model:
                 self._fail(batch, error)
             else:
                 self._complete(batch, outputs, state, now)
+            self._rest()
 
     def close(self) -> None:
-        """Stop counting towards the promised work. Only when nobody rides any more."""
-        self._admission.discount(self._backlog)
+        """Give the engine's thread back. Only when nobody rides any more."""
         if self._thread is not None:
             self._thread.shutdown(wait=False)
 
     def _backlog(self) -> float:
         return self._scheduler.backlog
+
+    def _wake(self) -> None:
+        """Ask for turns, and count towards the promised work. Who is idle does neither, and costs nothing."""
+        if not self._awake:
+            self._awake = True
+            self._admission.count(self._backlog)
+            self._begin(self)
+
+    def _rest(self) -> None:
+        if not self._scheduler.live:
+            self._awake = False
+            self._admission.discount(self._backlog)
 
     def _ride_elsewhere(self, batch: Batch) -> None:
         """Run a tick that would hold the loop up on the engine's own thread."""
@@ -221,6 +241,9 @@ class Model:
     def _back(self, finish: Callable[[], None]) -> None:
         self._away = False
         finish()
+        self._rest()
+        if self.busy:
+            self._begin(self)
 
     def _complete(self, batch: Batch, outputs: Floats, state: Floats, began: float) -> None:
         now = self._clock()

@@ -54,7 +54,7 @@ class Server:
             reuse_port=worker,
             observe=self._services.observe,
         )
-        self._loop = Loop(self._transport, self._catalog.turning)
+        self._loop = Loop(self._transport)
         self._loader = Loader(
             settings.repository,
             self._catalog,
@@ -123,7 +123,7 @@ class Server:
         )
 
     def _add(self, loaded: Loaded) -> None:
-        self._catalog.add(Model(loaded, self._admission, self._loop.post))
+        self._catalog.add(Model(loaded, self._admission, self._loop.post, begin=self._loop.begin))
         self._tell_health()
 
     def _tell_health(self) -> None:

@@ -64,8 +64,8 @@ class Turns:
             loaded.not_onnx_because,
             loaded.bits_equal,
         )
-        self.model = Model(whole, Admission(math.inf), lambda _: None)
-        self.loop = Loop(self.transport, lambda: [self.model])
+        self.loop = Loop(self.transport)
+        self.model = Model(whole, Admission(math.inf), self.loop.post, begin=self.loop.begin)
 
     def all(self, sequences: list[Floats]) -> tuple[float, int, int]:
         """Submit, then turn until the last stepped off: seconds beyond the engine, ticks, rows of all ticks."""

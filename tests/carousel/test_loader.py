@@ -44,9 +44,9 @@ def test_a_new_version_takes_over_and_the_old_one_takes_no_more(follow):
         catalog.find("small", 1)
     with pytest.raises(GoingAway):
         old.submit([])
-    assert old in catalog.turning()
+    assert old in catalog.everyone()
     catalog.sweep()
-    assert old not in catalog.turning()
+    assert old not in catalog.everyone()
 
 
 def test_a_bad_version_is_said_once_and_the_old_one_serves_on(follow, caplog):

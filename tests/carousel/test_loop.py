@@ -54,7 +54,13 @@ def clock():
 
 @pytest.fixture
 def loop(clock):
-    return lambda *turners: Loop(Quiet(), lambda: turners, clock)
+    def made(*turners):
+        here = Loop(Quiet(), clock)
+        for turner in turners:
+            here.begin(turner)
+        return here
+
+    return made
 
 
 def test_posts_run_in_order_and_wake_the_loop(loop):
@@ -116,9 +122,27 @@ def test_who_was_idle_does_not_save_up_turns(loop):
     for _ in range(100):
         here.round()
     later.work = 100
+    here.begin(later)
     for _ in range(20):
         here.round()
     assert later.turns == pytest.approx(10, abs=1)
+
+
+def test_who_is_idle_is_not_looked_at(loop):
+    """A hundred idle models cost a round nothing."""
+
+    class Counted(Turner):
+        looks = 0
+
+        @property
+        def busy(self):
+            Counted.looks += 1
+            return False
+
+    here = loop(Counted(1, 0), *(Turner(1, 10) for _ in range(2)))
+    for _ in range(20):
+        here.round()
+    assert Counted.looks == 1
 
 
 def test_nobody_waits_while_somebody_is_busy(loop):
@@ -143,7 +167,8 @@ def test_a_flood_of_calls_does_not_keep_those_on_board_from_riding(clock):
             return True
 
     rider = Turner(1, 3)
-    here = Loop(Flood(), lambda: [rider], clock)
+    here = Loop(Flood(), clock)
+    here.begin(rider)
     for _ in range(3):
         here.round()
     assert rider.turns == 3

@@ -49,7 +49,9 @@ class House:
         states = () if whole else (State(name="sum", units=1),)
         self.costs = flat_costs(rows, steps)
         loaded = Loaded("m", 1, signature, states, "00" * 32, self.engine, self.costs, "", None)
-        self.model = Model(loaded, Admission(math.inf), self.posts.put, lambda: self.now)
+        self.admission = Admission(math.inf)
+        self.begun = []
+        self.model = Model(loaded, self.admission, self.posts.put, lambda: self.now, self.begun.append)
         self.everyone = []
 
     def add(self, timesteps, start=None, **options):
@@ -297,6 +299,21 @@ def test_an_engine_fault_fails_the_sequences_of_its_tick_and_no_other():
     assert spared.error is None
     house.check()
     assert house.model.tally.sequences == {"EngineFault": 2, "done": 1}
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_model_asks_for_turns_when_someone_comes_and_rests_when_nobody_is_left(whole):
+    """Between two rushes it is not turned, and its work does not count: an idle model costs nothing."""
+    house = House(rows=2, steps=4, whole=whole)
+    for rushes in (1, 2):
+        for length in (9, 3, 5):
+            house.add(length)
+        assert house.begun == [house.model] * rushes
+        assert house.admission.backlog > 0
+        house.finish()
+        assert not house.model.busy
+        assert house.admission._backlogs == []
+    house.check()
 
 
 def cancel_in_its_own_answer(house):

@@ -70,7 +70,7 @@ def talk_to():
 
 
 def sessions(serving):
-    return serving.on_loop(lambda: sum(len(model.sessions) for model in serving.server._catalog.turning()))
+    return serving.on_loop(lambda: sum(len(model.sessions) for model in serving.server._catalog.everyone()))
 
 
 def closed(serving):

@@ -51,7 +51,7 @@ class RepositoryMethods:
         ready = RepositoryIndexRequest.FromString(message).ready
         response = RepositoryIndexResponse()
         served = {(model.loaded.name, model.loaded.version) for model in self._catalog}
-        for model in self._catalog.turning():
+        for model in self._catalog.everyone():
             again = (model.loaded.name, model.loaded.version) in served
             if not (model.closing and (ready or again)):
                 state, reason = ("UNLOADING", "finishing what it holds") if model.closing else ("READY", "")
