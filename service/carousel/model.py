@@ -248,7 +248,8 @@ class Model:
     def _complete(self, batch: Batch, outputs: Floats, state: Floats, began: float) -> None:
         now = self._clock()
         tally, rows = self.tally, len(batch.sequences)
-        tally.padded_steps += rows * batch.steps - sum([min(batch.steps, each.remaining) for each in batch.sequences])
+        if batch.steps > min([sequence.remaining for sequence in batch.sequences]):
+            tally.padded_steps += sum(max(0, batch.steps - sequence.remaining) for sequence in batch.sequences)
         self._scheduler.complete(batch, outputs, state, now)
         tally.steps += rows * batch.steps
         tally.rows.add(rows)

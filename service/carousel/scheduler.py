@@ -1,5 +1,7 @@
 """Who rides next, and how far: add, schedule, complete, cancel. Pure: no clock, lock, thread or engine."""
 
+from operator import attrgetter
+
 from carousel.batch import Batch
 from carousel.costs import Costs
 from carousel.errors import DeadlineExceeded
@@ -14,6 +16,9 @@ arrives after a sequence's due time rides after it, so none starves."""
 
 SLOWDOWN = 1.5
 """How much the others may slow the short and the overdue by riding along."""
+
+_order = attrgetter("due", "number")
+"""Sooner due rides first; of two due at once, the one that came first."""
 
 
 class Scheduler:
@@ -170,8 +175,8 @@ class Scheduler:
                 self._expire(head, "the deadline could not be met any more", now)
                 continue
             if not room:
-                last = max(chosen)
-                if not head < last:
+                last = max(chosen, key=_order)
+                if _order(head) > _order(last):
                     break
                 chosen.remove(last)
                 urgent -= self._urgent(last, now)
@@ -182,7 +187,7 @@ class Scheduler:
             chosen.append(head)
             urgent += pressing
         while len(chosen) > max(urgent, self._company[urgent]):
-            last = max(sequence for sequence in chosen if not self._urgent(sequence, now))
+            last = max((sequence for sequence in chosen if not self._urgent(sequence, now)), key=_order)
             chosen.remove(last)
             queue.push(last)
         self._change(chosen, now)

@@ -26,6 +26,7 @@ class Sequence:
         taken: Timesteps ridden.
         remaining: Timesteps left.
         due: Seconds on the same clock; the sooner, the sooner it rides. The scheduler's own.
+        number: In the order in which sequences were made.
         output: float32 [units], or [timesteps, units] with return_sequences; valid once done.
         error: Why it has no answer; None while it rides and when it succeeded.
         gone: It left before it was done; it takes no further part in any tick.
@@ -76,10 +77,6 @@ class Sequence:
         self.error: CarouselError | None = None
         self.gone = False
         self.number = next(_numbers)
-
-    def __lt__(self, other: "Sequence") -> bool:
-        """Sooner due rides first; of two due at once, the one that came first."""
-        return self.due < other.due if self.due != other.due else self.number < other.number
 
     @property
     def over(self) -> bool:

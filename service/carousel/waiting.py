@@ -5,6 +5,9 @@ import math
 
 from carousel.sequence import Sequence
 
+_Entry = tuple[float, int, Sequence]
+"""When, then who came first: no two are equal, and the sequences themselves are never compared."""
+
 _SLACK = 64  # entries that may be stale before a heap is swept
 
 
@@ -17,13 +20,13 @@ class Queue:
     __slots__ = ("_gone", "_heaps", "_size")
 
     def __init__(self) -> None:
-        self._heaps: dict[int, list[Sequence]] = {}
+        self._heaps: dict[int, list[_Entry]] = {}
         self._size = 0
         self._gone = 0
 
     def push(self, sequence: Sequence, kind: int = 0) -> None:
-        """Let a sequence wait among its kind."""
-        heapq.heappush(self._heaps.setdefault(kind, []), sequence)
+        """Let a sequence wait among its kind, by when it is due now."""
+        heapq.heappush(self._heaps.setdefault(kind, []), (sequence.due, sequence.number, sequence))
         self._size += 1
 
     def __bool__(self) -> bool:
@@ -32,34 +35,33 @@ class Queue:
 
     def head(self) -> Sequence | None:
         """Look at the soonest due of all; None when nobody waits."""
-        if not self._size:
-            return None
         heads = [head for kind in list(self._heaps) if (head := self._head(kind)) is not None]
-        return min(heads, default=None)
+        return min(heads)[-1] if heads else None
 
     def pop(self, kind: int = 0) -> Sequence | None:
         """Call up the soonest due of a kind; None when none waits."""
         head = self._head(kind)
-        if head is not None:
-            heapq.heappop(self._heaps[kind])
-            self._size -= 1
-        return head
+        if head is None:
+            return None
+        heapq.heappop(self._heaps[kind])
+        self._size -= 1
+        return head[-1]
 
     def forget(self) -> None:
         """Note that one of the waiting was cancelled."""
         self._gone += 1
         if self._gone > self._size / 2 + _SLACK:
             for kind, heap in list(self._heaps.items()):
-                stay = [sequence for sequence in heap if not sequence.gone]
+                stay = [entry for entry in heap if not entry[-1].gone]
                 heapq.heapify(stay)
                 self._heaps[kind] = stay
             self._size, self._gone = sum(map(len, self._heaps.values())), 0
 
-    def _head(self, kind: int) -> Sequence | None:
+    def _head(self, kind: int) -> _Entry | None:
         heap = self._heaps.get(kind)
         if heap is None:
             return None
-        while heap and heap[0].gone:
+        while heap and heap[0][-1].gone:
             heapq.heappop(heap)
             self._size -= 1
             self._gone = max(0, self._gone - 1)
@@ -75,7 +77,7 @@ class Deadlines:
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Sequence]] = []
+        self._heap: list[_Entry] = []
 
     def watch(self, sequence: Sequence, live: int) -> None:
         """Note a deadline; `live` bounds how many entries of ended sequences may be kept."""
