@@ -1,15 +1,14 @@
-"""Three servers are restarted one after the other under load, and no request fails."""
+"""Three servers are restarted one after the other under load: no request fails, and no live sequence breaks."""
 
 import socket
 import subprocess
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from carousel.client import Client
-from carousel.errors import CarouselError
+from tests.deploy.callers import SEQUENCES, Live, Unary
 from tests.deploy.tools import Served, tool
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
@@ -36,33 +35,6 @@ backend carousel
 """
 
 
-class Callers:
-    """Clients that ask one request after the other, and count how they end."""
-
-    def __init__(self, target: str) -> None:
-        self.answered, self.failures = 0, []
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(target, seed)) for seed in range(4)]
-        for thread in self._threads:
-            thread.start()
-
-    def end(self) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, target: str, seed: int) -> None:
-        random = np.random.default_rng(seed)
-        with Client(target) as client:
-            while not self._over.wait(0.005):
-                sequence = random.standard_normal((int(random.integers(1, 40)), 8), np.float32)
-                try:
-                    client.predict("lstm", [sequence], timeout=30)
-                    self.answered += 1
-                except CarouselError as error:
-                    self.failures.append(f"{type(error).__name__}: {error}")
-
-
 def _restart_each(servers: list[Served], repository: Path, ends: ExitStack) -> None:
     """Replace one server after the other: the old one drains and ends by itself before the next turn."""
     for index, old in enumerate(servers):
@@ -84,20 +56,35 @@ def _three(repository: Path, ends: ExitStack) -> list[Served]:
     return [first, *(_started(repository, host, first.port, ends) for host in HOSTS[1:])]
 
 
-def test_a_rolling_restart_behind_clients_that_balance_loses_no_request(repository):
-    """Round robin over three addresses, all three restarted: every request is answered."""
+def _disturbed(servers: list[Served], repository: Path, target: str, ends: ExitStack) -> None:
+    """Restart each of the servers under unary and live load; everything that was asked is answered, bit for bit."""
+    unary, live = Unary(target), Live(target)
+    ends.callback(live.end)
+    ends.callback(unary.end)
+    _restart_each(servers, repository, ends)
+    unary.end()
+    live.end()
+    assert unary.failures == []
+    assert unary.answered > 100
+    assert len(live.sequences) == Live.THREADS * SEQUENCES
+    with Client(target) as client:
+        for sequence in live.sequences:
+            assert sequence.moved
+            assert sequence.order == list(range(len(sequence.messages)))
+            [whole] = client.predict("lstm", [np.concatenate(sequence.messages)], return_sequences=True)
+            last_of_each = np.cumsum([len(steps) for steps in sequence.messages]) - 1
+            assert sequence.outputs().tobytes() == whole.output[last_of_each].tobytes()
+
+
+def test_a_rolling_restart_behind_clients_that_balance_loses_nothing(repository):
+    """Round robin over three addresses, all three restarted: no request fails, and no live sequence breaks."""
     with ExitStack() as ends:
         servers = _three(repository, ends)
-        callers = Callers("ipv4:" + ",".join(server.address for server in servers))
-        ends.callback(callers.end)
-        _restart_each(servers, repository, ends)
-        callers.end()
-        assert callers.failures == []
-        assert callers.answered > 100
+        _disturbed(servers, repository, "ipv4:" + ",".join(server.address for server in servers), ends)
 
 
-def test_a_rolling_restart_behind_a_proxy_loses_no_request(repository, tmp_path):
-    """One address of haproxy, which balances each request, all three behind it restarted: every request is answered."""
+def test_a_rolling_restart_behind_a_proxy_loses_nothing(repository, tmp_path):
+    """One address of haproxy, which balances requests, all three behind it restarted: the same."""
     with ExitStack() as ends:
         servers = _three(repository, ends)
         with socket.socket() as free:
@@ -112,9 +99,4 @@ def test_a_rolling_restart_behind_a_proxy_loses_no_request(repository, tmp_path)
         ends.callback(proxy.kill)
         with Client(f"127.0.0.1:{port}") as client:
             client.wait_until_serving(30)
-        callers = Callers(f"127.0.0.1:{port}")
-        ends.callback(callers.end)
-        _restart_each(servers, repository, ends)
-        callers.end()
-        assert callers.failures == []
-        assert callers.answered > 100
+        _disturbed(servers, repository, f"127.0.0.1:{port}", ends)
