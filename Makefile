@@ -20,8 +20,13 @@ demo: install    ## train, export, serve and predict on real data
 serve: install   ## serve what was exported to models/repository
 	$(BIN)/carousel serve --repository models/repository
 
-tools:
+tools: build/tools/installed
 	tests/tools
+
+build/tools/installed: tests/tools.txt | install
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/tools
+	VIRTUAL_ENV=build/tools $(BIN)/uv pip install --quiet -r $<
+	touch $@
 
 test: install tools  ## run all the tests
 	$(BIN)/python -m pytest

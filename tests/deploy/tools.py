@@ -8,12 +8,21 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / "build/tools"
 
 
 def tool(name: str, package: str) -> str:
     """Find a program; a test that lacks it fails by saying what to install."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     assert found, f"{name} is missing: apt-get install {package}"
+    return found
+
+
+def pinned(name: str) -> str:
+    """Find a program of the versions that we pin; another one, on PATH, might judge otherwise."""
+    places = (Path(sys.executable).parent, TOOLS / "bin")
+    found = shutil.which(name, path=os.pathsep.join(map(str, places)))
+    assert found, f"{name} is missing: run `make install tools`"
     return found
 
 
