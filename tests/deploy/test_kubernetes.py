@@ -1,96 +1,76 @@
-"""What kustomize makes of deploy/kubernetes, held to the real schemas and to the server's own settings."""
+"""What kustomize makes of deploy/kubernetes, held to what the server does and to what an operator is paged for."""
 
-import copy
-import importlib
-import subprocess
-from functools import cache
+import re
+import threading
+import urllib.request
 
-import kubernetes_validate
 import pytest
 import yaml
 
+from carousel.instruments import INSTRUMENTS
 from carousel.settings import Settings
-from tests.deploy.tools import ROOT, tool
-
-KUBERNETES = ROOT / "deploy/kubernetes"
-OVERLAYS = ("local", "production", "kserve")
-SCHEMAS = {
-    "PodMonitor": "cloudcoil.models.prometheus_operator.v1",
-    "PrometheusRule": "cloudcoil.models.prometheus_operator.v1",
-    "ScaledObject": "cloudcoil.models.keda.v1alpha1",
-}
-
-
-@cache
-def _built(overlay: str) -> list[dict]:
-    run = [tool("kubectl", "kubernetes-client, or from kubernetes.io"), "kustomize", KUBERNETES / "overlays" / overlay]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
-
-
-def _one(overlay: str, kind: str, name: str = "carousel") -> dict:
-    [found] = [each for each in _built(overlay) if (each["kind"], each["metadata"]["name"]) == (kind, name)]
-    return copy.deepcopy(found)
-
-
-def _server(overlay: str) -> tuple[dict, dict]:
-    pod = _one(overlay, "Deployment")["spec"]["template"]["spec"]
-    return pod, pod["containers"][0]
+from tests.conftest import Serving
+from tests.deploy.overlays import OVERLAYS, objects, one, server
+from tests.deploy.tools import ROOT
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_object_of_kubernetes_own_is_valid(overlay):
-    """Kubernetes' schemas take each object, with no field that they do not know."""
-    own = [each for each in _built(overlay) if "." not in each["apiVersion"] or ".k8s.io/" in each["apiVersion"]]
-    assert own
-    for each in own:
-        kubernetes_validate.validate(each, "1.32", strict=True)
-
-
-def test_every_object_of_the_operators_is_valid():
-    """The models of KEDA and of the Prometheus operator take each object and drop no field of it."""
-    checked = [each for each in _built("production") if each["kind"] in SCHEMAS]
-    assert {each["kind"] for each in checked} == set(SCHEMAS)
-    for each in checked:
-        model = getattr(importlib.import_module(SCHEMAS[each["kind"]]), each["kind"])
-        kept = model.model_validate(each).model_dump(by_alias=True, exclude_none=True, mode="json")
-        _keeps(kept, each, each["kind"])
-
-
-def _keeps(kept: object, given: object, path: str) -> None:
-    if isinstance(given, dict):
-        for key, value in given.items():
-            assert key in kept, f"{path}.{key} is unknown"
-            _keeps(kept[key], value, f"{path}.{key}")
-    elif isinstance(given, list):
-        for index, value in enumerate(given):
-            _keeps(kept[index], value, f"{path}[{index}]")
-
-
-@pytest.mark.parametrize("overlay", ["local", "production"])
 def test_the_grace_period_outlasts_the_drain(overlay):
-    """Kubernetes waits longer than the server takes to say NOT_SERVING and to finish; nothing is cut off."""
-    pod, server = _server(overlay)
-    settings = Settings(**_settings(server))
-    drain = settings.drain_notice_seconds + settings.drain_seconds
-    assert pod["terminationGracePeriodSeconds"] > drain + 5
-    assert settings.drain_notice_seconds >= server["readinessProbe"]["periodSeconds"]
+    """Health says NOT_SERVING for as long as it takes to be noticed, and nothing is cut off before a drain is over."""
+    pod, container = server(overlay)
+    settings, probe = Settings(**_settings(container)), container["readinessProbe"]
+    assert settings.drain_notice_seconds >= probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_notice_seconds + settings.drain_seconds + 5
 
 
-@pytest.mark.parametrize("overlay", ["local", "production"])
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_rollout_takes_nothing_away_before_it_gave(overlay):
     """No pod ends before another is ready, and no evicting ends two."""
-    update = _one(overlay, "Deployment")["spec"]["strategy"]["rollingUpdate"]
-    assert update["maxUnavailable"] == 0
-    assert _one(overlay, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    if overlay == "kserve":
+        update = one("kserve", "InferenceService", "weather")["spec"]["predictor"]["deploymentStrategy"]
+        budget = one("kserve", "PodDisruptionBudget", "weather")["spec"]
+    else:
+        update = one(overlay, "Deployment")["spec"]["strategy"]
+        budget = one(overlay, "PodDisruptionBudget")["spec"]
+    assert update == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert budget["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_service_sets_a_setting(overlay):
+    """Kubernetes' variables for services, as CAROUSEL_PORT for one named carousel, stay out; so does a token."""
+    pod, _ = server(overlay)
+    assert pod["enableServiceLinks"] is pod["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_liveness_asks_the_loop(overlay):
+    """The liveness probe is a scrape, on the port where a server answers it."""
+    _, container = server(overlay)
+    ports = {port.get("name"): port["containerPort"] for port in container["ports"]}
+    scrape = container["livenessProbe"]["httpGet"]
+    assert scrape["path"] == "/metrics"
+    assert ports.get(scrape["port"], scrape["port"]) == Settings().http_port
+
+
+def test_a_stuck_loop_is_not_live_and_an_empty_repository_is(tmp_path):
+    """A scrape is answered while there is nothing to serve, and not while the loop is stuck."""
+    serving, again = Serving(repository=tmp_path, drain_notice_seconds=0), threading.Event()
+    assert urllib.request.urlopen(serving.metrics, timeout=30).status == 200
+    serving.server._loop.post(again.wait)
+    with pytest.raises(TimeoutError):
+        urllib.request.urlopen(serving.metrics, timeout=1)
+    again.set()
+    assert urllib.request.urlopen(serving.metrics, timeout=30).status == 200
+    assert serving.stop() == 0
 
 
 def test_probes_ask_a_plaintext_port_under_tls():
     """With TLS, gRPC probes go to the health port, and the certificate is the Secret's."""
-    pod, server = _server("production")
-    settings = Settings(**_settings(server))
-    assert server["readinessProbe"]["grpc"]["port"] == server["startupProbe"]["grpc"]["port"] == settings.health_port
+    pod, container = server("production")
+    settings = Settings(**_settings(container))
+    assert container["readinessProbe"]["grpc"]["port"] == container["startupProbe"]["grpc"]["port"]
+    assert container["readinessProbe"]["grpc"]["port"] == settings.health_port
     [secret] = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
     assert secret["secretName"] == "carousel-tls"
 
@@ -98,45 +78,78 @@ def test_probes_ask_a_plaintext_port_under_tls():
 def test_the_models_come_from_one_place():
     """Where an init container brings the models, the claim is gone and the volume is the pod's own."""
     for overlay in ("local", "production"):
-        pod, _ = _server(overlay)
+        pod, _ = server(overlay)
         assert [init["name"] for init in pod["initContainers"]] == ["models"]
         [models] = [volume for volume in pod["volumes"] if volume["name"] == "models"]
         assert set(models) == {"name", "emptyDir"}
-        assert not [each for each in _built(overlay) if each["kind"] == "PersistentVolumeClaim"]
+        assert not [each for each in objects(overlay) if each["kind"] == "PersistentVolumeClaim"]
 
 
 def test_one_scaler_scales():
-    """KEDA makes an autoscaler of its own, so production has none beside it."""
-    assert not [each for each in _built("production") if each["kind"] == "HorizontalPodAutoscaler"]
-    assert _one("production", "ScaledObject")["spec"]["scaleTargetRef"]["name"] == "carousel"
+    """KEDA makes an autoscaler of its own, so production has none beside it; local scales on CPU."""
+    assert not [each for each in objects("production") if each["kind"] == "HorizontalPodAutoscaler"]
+    assert one("production", "ScaledObject")["spec"]["scaleTargetRef"]["name"] == "carousel"
+    assert one("local", "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "carousel"
+
+
+def test_the_scaler_asks_for_what_is_served():
+    """Each of KEDA's queries is of metrics that the server has; no answer is an error to it, and not a zero."""
+    for trigger in one("production", "ScaledObject")["spec"]["triggers"]:
+        asked = set(re.findall(r"carousel_\w+", trigger["metadata"]["query"]))
+        assert asked
+        assert asked <= {instrument.name for instrument in INSTRUMENTS}
+        assert trigger["metadata"]["ignoreNullValues"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "out"), [("local", set()), ("production", {(443, "TCP"), (53, "UDP"), (53, "TCP")})]
+)
+def test_the_network_is_closed_but_for_what_is_needed(overlay, out):
+    """Callers reach gRPC, Prometheus reaches /metrics, and only for a bucket does anything go out."""
+    policy, (_, container) = one(overlay, "NetworkPolicy")["spec"], server(overlay)
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    calls, scrapes = policy["ingress"]
+    assert [calls["ports"][0]["port"], scrapes["ports"][0]["port"]] == ["grpc", "metrics"]
+    assert {"grpc", "metrics"} <= {port["name"] for port in container["ports"]}
+    assert {(port["port"], port["protocol"]) for rule in policy["egress"] for port in rule["ports"]} == out
+
+
+def test_prometheus_is_let_in_where_the_scaler_looks_for_it():
+    """KEDA asks the Prometheus of the namespace that may scrape."""
+    _, scrapes = one("production", "NetworkPolicy")["spec"]["ingress"]
+    [namespace] = scrapes["from"][0]["namespaceSelector"]["matchLabels"].values()
+    for trigger in one("production", "ScaledObject")["spec"]["triggers"]:
+        assert f".{namespace}.svc:" in trigger["metadata"]["serverAddress"]
+    [scraped] = one("production", "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert scraped["port"] == scrapes["ports"][0]["port"]
 
 
 def test_the_operator_gets_prometheus_rules():
     """The PrometheusRule holds exactly the rules that promtool tested; write_rules.py writes it."""
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())
-    assert _one("production", "PrometheusRule")["spec"] == rules
+    assert one("production", "PrometheusRule")["spec"] == rules
 
 
 def test_the_memory_alert_knows_the_limit():
     """CarouselMemoryHigh fires below the limit that the Deployment sets."""
-    _, server = _server("production")
-    assert server["resources"]["limits"]["memory"] == "2Gi"
+    _, container = server("production")
+    assert container["resources"]["limits"]["memory"] == "2Gi"
     assert f"0.85 * {2 << 30}" in (ROOT / "deploy/prometheus/rules.yaml").read_text()
 
 
 def test_kserve_finds_its_container():
     """The runtime is what KServe asks for: its container's name, a port named h2c, gRPC v2, a gRPC probe."""
-    spec = _one("kserve", "ServingRuntime")["spec"]
-    [server] = spec["containers"]
-    assert (server["name"], server["image"]) == ("kserve-container", "registry.example/carousel:0.1.0")
-    assert (spec["protocolVersions"], server["ports"][0]["name"]) == (["grpc-v2"], "h2c")
+    spec = one("kserve", "ServingRuntime")["spec"]
+    [container] = spec["containers"]
+    assert (container["name"], container["image"]) == ("kserve-container", "registry.example/carousel:0.1.0")
+    assert (spec["protocolVersions"], container["ports"][0]["name"]) == (["grpc-v2"], "h2c")
     assert spec["supportedModelFormats"][0]["priority"] >= 3
-    assert Settings(**_settings(server)).port == server["readinessProbe"]["grpc"]["port"]
-    model = _one("kserve", "InferenceService", "weather")["spec"]["predictor"]["model"]
+    assert Settings(**_settings(container)).port == container["readinessProbe"]["grpc"]["port"]
+    model = one("kserve", "InferenceService", "weather")["spec"]["predictor"]["model"]
     assert model["runtime"] == "carousel"
 
 
-def _settings(server: dict) -> dict[str, str]:
+def _settings(container: dict) -> dict[str, str]:
     """Read a container's environment as `carousel serve` would; a name that is no setting is a fault."""
-    assert server["args"] == ["serve"]
-    return {entry["name"].removeprefix("CAROUSEL_").lower(): entry["value"] for entry in server["env"]}
+    assert container["args"] == ["serve"]
+    return {entry["name"].removeprefix("CAROUSEL_").lower(): entry["value"] for entry in container["env"]}
