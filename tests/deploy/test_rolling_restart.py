@@ -1,7 +1,5 @@
 """Three servers are restarted one after the other under load: no request fails, and no live sequence breaks."""
 
-import socket
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,30 +7,11 @@ import numpy as np
 
 from carousel.client import Client
 from tests.deploy.callers import SEQUENCES, Live, Unary
-from tests.deploy.tools import Served, tool
+from tests.deploy.proxied import Proxy
+from tests.deploy.tools import Served
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 FLAGS = ("--drain-notice-seconds", "1.5", "--drain-seconds", "10")
-# A client watches the health of each address. Behind a proxy one address is many servers, and the watch would reach one
-# of them alone; told UNIMPLEMENTED, the client leaves health to the proxy.
-HAPROXY = """
-global
-    maxconn 1000
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 60s
-    timeout server 60s
-frontend carousel
-    bind 127.0.0.1:{port} proto h2
-    http-request return status 200 hdr content-type application/grpc hdr grpc-status 12 if {{ path {watch} }}
-    default_backend carousel
-backend carousel
-    balance roundrobin
-    retry-on conn-failure empty-response
-    option redispatch 1
-    {servers}
-"""
 
 
 def _restart_each(servers: list[Served], repository: Path, ends: ExitStack) -> None:
@@ -87,16 +66,5 @@ def test_a_rolling_restart_behind_a_proxy_loses_nothing(repository, tmp_path):
     """One address of haproxy, which balances requests, all three behind it restarted: the same."""
     with ExitStack() as ends:
         servers = _three(repository, ends)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        lines = (f"server s{n} {server.address} proto h2 check inter 200ms" for n, server in enumerate(servers))
-        (tmp_path / "haproxy.cfg").write_text(
-            HAPROXY.format(port=port, watch="/grpc.health.v1.Health/Watch", servers="\n    ".join(lines))
-        )
-        proxy = subprocess.Popen([tool("haproxy", "haproxy"), "-db", "-f", str(tmp_path / "haproxy.cfg")])
-        ends.callback(proxy.wait)
-        ends.callback(proxy.kill)
-        with Client(f"127.0.0.1:{port}") as client:
-            client.wait_until_serving(30)
-        _disturbed(servers, repository, f"127.0.0.1:{port}", ends)
+        proxy = ends.enter_context(Proxy(tmp_path, servers))
+        _disturbed(servers, repository, proxy.address, ends)
