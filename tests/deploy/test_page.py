@@ -36,8 +36,8 @@ def _run(script: str, folder: Path, *prefix: str) -> str:
     """Run commands of the page where a user would be: in a folder with our own files, and our own programs."""
     for name in ("deploy", ".venv"):
         (folder / name).symlink_to(ROOT / name)
-    places = (Path(pinned("kubectl")).parent, Path(tool("prometheus", "prometheus")).parent)
-    path = os.pathsep.join((*map(str, places), os.environ["PATH"]))
+    programs = (pinned("kubectl"), tool("prometheus", "prometheus"), tool("ip", "iproute2"))
+    path = os.pathsep.join((*(str(Path(program).parent) for program in programs), os.environ["PATH"]))
     done = subprocess.run(
         [*prefix, "bash", "-euc", script],
         cwd=folder,
