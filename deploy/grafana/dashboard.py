@@ -25,13 +25,19 @@ _BY_MODEL = "{{model}} v{{version}}"
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: what it is called, the unit of its axis in Grafana's words, and (legend, query) a line."""
+    """One panel: what it is called, the unit of its axis in Grafana's words, and (legend, query) a line.
+
+    Attributes:
+        single: One number with its history behind it.
+        traced: The histogram keeps traces, which are shown as points that lead to them.
+    """
 
     title: str
     unit: str
     text: str
     lines: tuple[tuple[str, str], ...]
     single: bool = False
+    traced: bool = False
 
 
 def _quantiles(metric: str, labels: str) -> tuple[tuple[str, str], ...]:
@@ -97,18 +103,21 @@ QUESTIONS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "s",
                 "From accepting it to its status.",
                 _quantiles("grpc_server_handling_seconds", f'{_CALLS}, grpc_type="unary"'),
+                traced=True,
             ),
             Panel(
                 "Wait of a sequence",
                 "s",
                 "From admission to stepping on.",
                 _quantiles("carousel_sequence_wait_seconds", _OURS),
+                traced=True,
             ),
             Panel(
                 "Ride of a sequence",
                 "s",
                 "From stepping on to stepping off.",
                 _quantiles("carousel_sequence_ride_seconds", _OURS),
+                traced=True,
             ),
         ),
     ),
@@ -272,7 +281,9 @@ def _drawn(panel: Panel) -> stat.Panel | timeseries.Panel:
         drawn = timeseries.Panel().min(0).fill_opacity(8).legend(legend.show_legend(True))
     drawn.title(panel.title).description(panel.text).unit(panel.unit).datasource(_SOURCE)
     for reference, (legend_format, query) in zip("ABC", panel.lines, strict=False):
-        drawn.with_target(prometheus.Dataquery().ref_id(reference).expr(query).legend_format(legend_format))
+        target = prometheus.Dataquery().ref_id(reference).expr(query).legend_format(legend_format)
+        # One query of several is enough: all of them are on the same buckets.
+        drawn.with_target(target.exemplar(True) if panel.traced and reference == "A" else target)
     return drawn
 
 

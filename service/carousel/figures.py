@@ -1,11 +1,11 @@
 """Frozen copies of everything that is counted: what leaves the loop for whoever watches."""
 
-import copy
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from carousel.model import Model
+from carousel.process import Usage
 from carousel.tallies import ModelTally, RpcTally
 
 
@@ -36,7 +36,7 @@ class ModelFigures:
             loaded.engine.name,
             bool(loaded.not_onnx_because),
             loaded.bits_equal,
-            copy.deepcopy(model.tally),
+            model.tally.copy(),
             model.riding,
             model.waiting,
             model.backlog,
@@ -76,6 +76,7 @@ class Figures:
         loads: Of model versions, by outcome: loaded, rejected.
         open_calls: Calls accepted and not yet over.
         pace: Seconds of predicted work done in a second of wall time, while there was work.
+        usage: Of the machine.
     """
 
     serving: bool
@@ -84,15 +85,18 @@ class Figures:
     loads: Counter[str]
     open_calls: int
     pace: float
+    usage: Usage
 
     @classmethod
-    def nothing(cls) -> "Figures":
-        """Say what a server that has not started counts."""
-        return cls(serving=False, models=(), rpcs={}, loads=Counter(), open_calls=0, pace=1.0)
+    def nothing(cls, usage: Usage, *, serving: bool) -> "Figures":
+        """Say what a process counts that supervises those that do `serving`, or do not."""
+        return cls(serving, models=(), rpcs={}, loads=Counter(), open_calls=0, pace=1.0, usage=usage)
 
     def past(self) -> "Figures":
         """Keep what was counted by a process that is no more."""
-        return replace(self, serving=True, models=tuple(m.past() for m in self.models), open_calls=0, pace=1.0)
+        models = tuple(m.past() for m in self.models)
+        usage = Usage(self.usage.cpu_seconds, 0)
+        return replace(self, serving=True, models=models, open_calls=0, pace=1.0, usage=usage)
 
     @classmethod
     def together(cls, figures: Iterable["Figures"]) -> "Figures":
@@ -114,4 +118,5 @@ class Figures:
             sum((each.loads for each in everyone), Counter()),
             sum(each.open_calls for each in everyone),
             min(each.pace for each in everyone),
+            Usage(*map(sum, zip(*[each.usage for each in everyone], strict=True))),
         )

@@ -8,6 +8,7 @@ from typing import Literal
 from grpc import StatusCode
 
 from carousel.figures import Figures, ModelFigures
+from carousel.process import versions
 from carousel.tallies import Histogram, RpcTally
 
 Sample = tuple[tuple[str, ...], float | Histogram]
@@ -95,6 +96,13 @@ _OF_RPCS = (
 )
 
 _OF_THE_SERVER = (
+    Instrument(
+        "carousel_build_info",
+        "gauge",
+        "1; the versions that serve.",
+        ("version", "python", "grpcio", "onnxruntime"),
+        lambda _figures: iter([(versions(), 1)]),
+    ),
     Instrument("carousel_serving", "gauge", "1 while requests are welcome, else 0.", (), _server(lambda f: f.serving)),
     Instrument("carousel_open_calls", "gauge", "Calls accepted and not over.", (), _server(lambda f: f.open_calls)),
     Instrument(
@@ -105,6 +113,20 @@ _OF_THE_SERVER = (
         _server(lambda f: f.pace),
     ),
     Instrument("carousel_model_loads_total", "counter", "Attempts to load a model version.", ("outcome",), _loads),
+    Instrument(
+        "process_cpu_seconds_total",
+        "counter",
+        "Processor time that the server's processes took together.",
+        (),
+        _server(lambda f: f.usage.cpu_seconds),
+    ),
+    Instrument(
+        "process_resident_memory_bytes",
+        "gauge",
+        "Memory of the server's processes together, shared pages counted for each.",
+        (),
+        _server(lambda f: f.usage.resident_bytes),
+    ),
 )
 
 _OF_VERSIONS = (
@@ -158,7 +180,7 @@ _OF_WORK = (
     Instrument(
         "carousel_engine_seconds_total",
         "counter",
-        "Engine time that they took.",
+        "Engine time that the ticks took.",
         _MODEL,
         _models(lambda m: m.tally.engine_seconds),
     ),
@@ -211,7 +233,9 @@ _OF_SESSIONS = (
         "counter",
         "Live sequences closed: by the client, by its leaving, by ours, or the error's name.",
         (*_MODEL, "reason"),
-        _models_by(lambda m: m.tally.sessions_closed, "closed", "half_closed", "client_gone", "going_away"),
+        _models_by(
+            lambda m: m.tally.sessions_closed, "closed", "half_closed", "client_gone", "going_away", "SessionExpired"
+        ),
     ),
     Instrument(
         "carousel_session_oldest_idle_seconds",

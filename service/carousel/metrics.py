@@ -5,7 +5,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Exemplar, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from carousel.figures import Figures
@@ -17,6 +17,16 @@ _KINDS: dict[str, Any] = {
     "gauge": GaugeMetricFamily,
     "histogram": HistogramMetricFamily,
 }
+
+
+_OURS = {i.name.removesuffix("_total") for i in INSTRUMENTS}
+
+
+class _Process(ProcessCollector):
+    """Says of the process that answers what is not counted for all workers together."""
+
+    def collect(self) -> Iterator[Metric]:
+        return (family for family in super().collect() if family.name not in _OURS)
 
 
 class _Figures(Collector):
@@ -34,7 +44,7 @@ class _Figures(Collector):
 def registry(figures: Callable[[], Figures]) -> CollectorRegistry:
     """Give everything that /metrics shows; `figures` is called for each scrape."""
     collectors = CollectorRegistry()
-    for standard in (ProcessCollector, PlatformCollector, GCCollector):
+    for standard in (_Process, PlatformCollector, GCCollector):
         standard(registry=collectors)
     collectors.register(_Figures(figures))
     return collectors
@@ -63,9 +73,12 @@ def _family(instrument: Instrument, figures: Figures) -> Any:
     return family
 
 
-def _cumulative(histogram: Histogram) -> list[tuple[str, int]]:
+def _cumulative(histogram: Histogram) -> list[tuple[str, int, Exemplar | None]]:
     buckets, below = [], 0
-    for bound, count in zip([*map(str, map(float, histogram.bounds)), "+Inf"], histogram.counts, strict=True):
+    bounds = [*map(str, map(float, histogram.bounds)), "+Inf"]
+    for i, (bound, count) in enumerate(zip(bounds, histogram.counts, strict=True)):
         below += count
-        buckets.append((bound, below))
+        traced = histogram.exemplars.get(i)
+        exemplar = traced and Exemplar({"trace_id": traced.trace}, traced.value, traced.at)
+        buckets.append((bound, below, exemplar))
     return buckets

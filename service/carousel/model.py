@@ -284,8 +284,8 @@ class Model:
         if sequence.error is None:
             tally.sequences["done"] += 1
             self.answered_at = sequence.finished
-            tally.wait.add(sequence.boarded - sequence.arrived)
-            tally.ride.add(sequence.finished - sequence.boarded)
+            tally.wait.add(sequence.boarded - sequence.arrived, sequence.trace)
+            tally.ride.add(sequence.finished - sequence.boarded, sequence.trace)
         else:
             tally.sequences[type(sequence.error).__name__] += 1
         done, sequence.done = sequence.done, _nobody

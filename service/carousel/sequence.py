@@ -29,6 +29,7 @@ class Sequence:
         number: In the order in which sequences were made.
         output: float32 [units], or [timesteps, units] with return_sequences; valid once done.
         error: Why it has no answer; None while it rides and when it succeeded.
+        trace: The id of the trace that its request is part of; "" without one.
         gone: It left before it was done; it takes no further part in any tick.
         done: Called exactly once, when the answer or the error is there, unless the sequence was cancelled.
     """
@@ -51,6 +52,7 @@ class Sequence:
         "state",
         "taken",
         "timesteps",
+        "trace",
     )
 
     def __init__(
@@ -62,6 +64,7 @@ class Sequence:
         return_state: bool = False,
         state: Floats | None = None,
         deadline: float = math.inf,
+        trace: str = "",
     ) -> None:
         self.inputs = inputs
         self.done = done
@@ -69,6 +72,7 @@ class Sequence:
         self.return_state = return_state
         self.state = state
         self.deadline = deadline
+        self.trace = trace
         self.timesteps = self.remaining = len(inputs)
         self.taken = 0
         self.arrived = self.boarded = self.finished = 0.0

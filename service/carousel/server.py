@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import time
+from functools import partial
 from types import FrameType
 
 import grpc
@@ -16,6 +17,7 @@ from carousel.figures import Figures, ModelFigures
 from carousel.loader import Loader
 from carousel.loop import Loop
 from carousel.model import Loaded, Model
+from carousel.process import Usage
 from carousel.rpc.services import Services
 from carousel.settings import Settings
 from carousel.wire import Bounds
@@ -109,9 +111,9 @@ class Server:
 
     def ask_figures(self) -> Figures:
         """Copy every number. From any thread but the loop's."""
-        return self._loop.ask(self._figures)
+        return self._loop.ask(partial(self._figures, Usage.now()))
 
-    def _figures(self) -> Figures:
+    def _figures(self, usage: Usage) -> Figures:
         now = time.monotonic()
         return Figures(
             self._services.health.serving,
@@ -120,6 +122,7 @@ class Server:
             self._loader.loads.copy(),
             self._transport.open_calls,
             self._admission.pace,
+            usage,
         )
 
     def _add(self, loaded: Loaded) -> None:

@@ -52,10 +52,10 @@ class Session:
         """Whether every message was answered."""
         return self._riding is None
 
-    def feed(self, inputs: Floats, now: float) -> Sequence:
+    def feed(self, inputs: Floats, now: float, trace: str = "") -> Sequence:
         """Let new timesteps, float32 [timesteps, input_dim], ride after those before; return their ride."""
         self.touched = now
-        ride = Sequence(inputs, self._done, return_sequences=self.return_sequences, return_state=True)
+        ride = Sequence(inputs, self._done, return_sequences=self.return_sequences, return_state=True, trace=trace)
         self._pending.append(ride)
         if self._riding is None:
             self._next()

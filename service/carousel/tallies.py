@@ -1,34 +1,61 @@
 """What is counted: plain numbers that the loop adds to, and frozen copies that leave it."""
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 POWERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Histogram:
-    """Counts of values by upper bound, and their sum. The last count is of those above every bound."""
+class Exemplar(NamedTuple):
+    """One value that was counted, and the trace to follow it by."""
 
-    __slots__ = ("bounds", "counts", "total")
+    trace: str
+    value: float
+    at: float  # seconds since 1970
+
+
+class Histogram:
+    """Counts of values by upper bound, and their sum. The last count is of those above every bound.
+
+    Attributes:
+        exemplars: By bucket: the newest value that had a trace.
+    """
+
+    __slots__ = ("bounds", "counts", "exemplars", "total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
+        self.exemplars: dict[int, Exemplar] = {}
 
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
+    def add(self, value: float, trace: str = "") -> None:
+        """Count one value, of a trace if it has one."""
+        bucket = bisect_left(self.bounds, value)
+        self.counts[bucket] += 1
         self.total += value
+        if trace:
+            self.exemplars[bucket] = Exemplar(trace, value, time.time())
+
+    def copy(self) -> Self:
+        """Copy what was counted so far."""
+        same = type(self)(self.bounds)
+        same.counts, same.total, same.exemplars = self.counts.copy(), self.total, self.exemplars.copy()
+        return same
 
     def __add__(self, other: Self) -> Self:
         """Count two workers' values together."""
-        both = type(self)(self.bounds)
+        both = self.copy()
         both.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
-        both.total = self.total + other.total
+        both.total += other.total
+        for bucket, theirs in other.exemplars.items():
+            ours = both.exemplars.setdefault(bucket, theirs)
+            if theirs.at > ours.at:
+                both.exemplars[bucket] = theirs
         return both
 
 
@@ -65,6 +92,10 @@ class ModelTally:
             self.requests += 1
             self.requests_ns += nanoseconds
 
+    def copy(self) -> Self:
+        """Copy what was counted so far. The loop waits for it, and copy.deepcopy takes ten times as long."""
+        return type(self)(*[_copied(getattr(self, f.name)) for f in fields(self)])
+
     def __add__(self, other: Self) -> Self:
         """Count two workers' copies of the model together."""
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -79,8 +110,16 @@ class RpcTally:
     handled: Counter[str] = field(default_factory=Counter)  # by gRPC status name
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
 
+    def copy(self) -> Self:
+        """Copy what was counted so far."""
+        return type(self)(self.kind, self.started, self.handled.copy(), self.seconds.copy())
+
     def __add__(self, other: Self) -> Self:
         """Count two workers together."""
         return type(self)(
             self.kind, self.started + other.started, self.handled + other.handled, self.seconds + other.seconds
         )
+
+
+def _copied(counted: Any) -> Any:
+    return counted.copy() if isinstance(counted, Counter | Histogram) else counted

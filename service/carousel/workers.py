@@ -14,6 +14,7 @@ from typing import Any
 
 from carousel import metrics
 from carousel.figures import Figures
+from carousel.process import Usage
 from carousel.settings import Settings
 
 logger = logging.getLogger("carousel.workers")
@@ -104,9 +105,9 @@ class Workers:
         signal.signal(signal.SIGINT, received)
 
     def figures(self) -> Figures:
-        """Add up what every worker counted, those that ended before included."""
+        """Add up what every worker counted, those that ended before included, and what this process takes."""
         said = [figures for worker in list(self._workers) if (figures := worker.ask()) is not None]
-        return Figures.together([*said, *self._past]) if said or self._past else Figures.nothing()
+        return Figures.together([*said, *self._past, Figures.nothing(Usage.now(), serving=bool(said))])
 
     def _start(self) -> _Worker:
         ours, theirs = _SPAWN.Pipe()

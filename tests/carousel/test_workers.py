@@ -15,6 +15,7 @@ import pytest
 from carousel.client import Client
 
 PREDICT = 'grpc_server_handled_total{grpc_code="OK",grpc_method="Predict"'
+CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
 
 
 @pytest.fixture
@@ -53,6 +54,15 @@ def children(pid):
     return [int(child) for child in tasks if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
@@ -66,12 +76,17 @@ def test_workers_count_together_survive_a_death_and_drain_to_status_zero(workers
     assert counted(metrics, PREDICT) == 12
     before = children(process.pid)
     assert len(before) == 2
+    everyone = [process.pid, *before]
+    took, spent = sum(map(cpu_seconds, everyone)), counted(metrics, CPU)
+    assert took - 0.1 < spent
+    assert counted(metrics, MEMORY) > 0.9 * sum(map(resident, everyone))
 
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len(set(children(process.pid)) - {before[0]}) == 2)
     ask(target, 12)
     # Counters never fall: what the dead one had counted by the last scrape stays.
     assert counted(metrics, PREDICT) == 24
+    assert counted(metrics, CPU) > spent
 
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=30)

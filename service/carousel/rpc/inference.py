@@ -8,6 +8,7 @@ from carousel.model import Loaded, Model
 from carousel.rpc.answers import write_model, write_prediction
 from carousel.rpc.gates import fail
 from carousel.rpc.group import Group
+from carousel.rpc.trace import trace_of
 from carousel.sequence import Sequence
 from carousel.snapshot import read_snapshot
 from carousel.tensors import Floats
@@ -37,6 +38,7 @@ class Inference:
         starts = _starts(request, model)
         answer = partial(_reply, call, model.loaded, [timesteps for timesteps, _ in starts])
         group = Group(model, answer, partial(fail, call))
+        trace = trace_of(call.metadata)
         group.sequences = [
             Sequence(
                 steps,
@@ -45,6 +47,7 @@ class Inference:
                 return_state=request.return_state,
                 state=state,
                 deadline=call.deadline,
+                trace=trace,
             )
             for steps, (_, state) in zip(inputs, starts, strict=True)
         ]

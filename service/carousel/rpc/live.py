@@ -11,6 +11,7 @@ from carousel.rpc.answers import write_prediction
 from carousel.rpc.gates import fail, not_a_message
 from carousel.rpc.inference import read_start
 from carousel.rpc.roster import Roster
+from carousel.rpc.trace import trace_of
 from carousel.sequence import Sequence
 from carousel.session import Session
 from carousel.snapshot import write_snapshot
@@ -136,6 +137,7 @@ class _Stream:
     def __init__(self, live: Live, call: Call) -> None:
         self._live = live
         self._call = call
+        self._trace = trace_of(call.metadata)
         self._reading = False
         self._half_closed = False
         self._unanswered = 0
@@ -239,7 +241,7 @@ class _Stream:
             line.asked.append(request)
             self._unanswered += 1
             self._unridden += len(request.input.content)
-            line.session.feed(steps, self._live.roster.touch(line))
+            line.session.feed(steps, self._live.roster.touch(line), self._trace)
         elif not line.session.idle:
             raise _wrong("input", "is missing while earlier messages are unanswered; close with the last timesteps")
         else:

@@ -17,6 +17,7 @@ from carousel.rpc.open_inference import SERVICE as _OPEN_INFERENCE
 from carousel.rpc.open_inference import OpenInference, Repository
 from carousel.rpc.reflection import Reflection
 from carousel.rpc.roster import Roster
+from carousel.rpc.trace import trace_of
 from carousel.settings import Settings
 from carousel.tallies import RpcTally
 from carousel.transport import Call, Streaming, Unary
@@ -92,11 +93,11 @@ class Services:
         tally = self._tallies.get(call.method)
         if tally is not None:
             tally.handled[_CODES.get(code, "UNKNOWN")] += 1
-            tally.seconds.add(time.monotonic() - call.began)
+            tally.seconds.add(time.monotonic() - call.began, trace_of(call.metadata))
 
     def tallies(self) -> dict[str, RpcTally]:
         """Copy what was counted, by full method name."""
-        return {name: tally + RpcTally(tally.kind) for name, tally in self._tallies.items()}
+        return {name: tally.copy() for name, tally in self._tallies.items()}
 
     def go_away(self) -> None:
         """Let nobody in any more, and let go of everything that would not end by itself."""

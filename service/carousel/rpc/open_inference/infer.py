@@ -32,8 +32,10 @@ class Infer:
         self._reader = reader
         self._sequences = sequences
 
-    def begin(self, request: ModelInferRequest, deadline: float, answer: Answer, fail: Fail) -> Callable[[], None]:
-        """Begin one request whose client waits until `deadline`; return what abandons it.
+    def begin(
+        self, request: ModelInferRequest, deadline: float, trace: str, answer: Answer, fail: Fail
+    ) -> Callable[[], None]:
+        """Begin one request of a trace, whose client waits until `deadline`; return what abandons it.
 
         Raises:
             CarouselError: It is refused; neither `answer` nor `fail` is called then.
@@ -41,7 +43,7 @@ class Infer:
         parameter = request.parameters.get("sequence_id")
         sequence = parameter and (parameter.int64_param or parameter.uint64_param or parameter.string_param)
         if sequence:
-            self._sequences.feed(request, sequence, answer, fail)
+            self._sequences.feed(request, sequence, trace, answer, fail)
             return _stay
         model = find(self._catalog, request.model_name, request.model_version)
         question = self._reader.read(request, model)
@@ -57,6 +59,7 @@ class Infer:
                 return_state=question.return_state,
                 state=None if starts is None else starts[i],
                 deadline=until,
+                trace=trace,
             )
             for i, steps in enumerate(question.steps)
         ]

@@ -43,6 +43,7 @@ class Sequences:
         self,
         request: ModelInferRequest,
         sequence: int | str,
+        trace: str,
         answer: Callable[[ModelInferResponse], None],
         fail: Callable[[CarouselError], None],
     ) -> None:
@@ -69,7 +70,7 @@ class Sequences:
         line.asked.append(Asked(question, answer, fail))
         if question.parameters.end:
             line.leaving = _wrong(f"{sequence!r} has ended; a new one begins with sequence_start")
-        line.session.feed(question.steps[0], self.roster.touch(line))
+        line.session.feed(question.steps[0], self.roster.touch(line), trace)
 
     def close(self, line: "_Line", why: CarouselError, reason: str) -> None:
         """Close a live sequence; who goes on with it is told why. `reason` is counted."""
@@ -134,7 +135,8 @@ class _Line:
     def _answered(self, session: Session, ride: Sequence) -> None:
         asked = self.asked.popleft()
         if ride.error is not None:
-            self._sequences.close(self, _wrong(f"{self.key[1]!r} ended by an error: {ride.error}"), "error")
+            why = _wrong(f"{self.key[1]!r} ended by an error: {ride.error}")
+            self._sequences.close(self, why, type(ride.error).__name__)
             for each in (asked, *self.asked):
                 each.fail(ride.error)
             return

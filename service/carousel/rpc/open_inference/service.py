@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 
 from carousel.catalog import Catalog
 from carousel.errors import CarouselError
 from carousel.oip import open_inference_pb2 as pb
+from carousel.process import version
 from carousel.rpc.gates import fail
 from carousel.rpc.health import Health
 from carousel.rpc.open_inference.infer import Infer
@@ -17,6 +17,7 @@ from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.open_inference.stream import Streams
 from carousel.rpc.open_inference.versions import find
 from carousel.rpc.roster import Roster
+from carousel.rpc.trace import trace_of
 from carousel.transport import Call, Code, Status
 from carousel.wire import Bounds
 
@@ -91,7 +92,7 @@ class OpenInference:
 
     def server_metadata(self, call: Call, _message: bytes) -> None:
         """Say what this server is."""
-        response = pb.ServerMetadataResponse(name="carousel", version=_version(), extensions=_EXTENSIONS)
+        response = pb.ServerMetadataResponse(name="carousel", version=version(), extensions=_EXTENSIONS)
         call.reply(response.SerializeToString())
 
     def model_metadata(self, call: Call, message: bytes) -> None:
@@ -125,16 +126,8 @@ class OpenInference:
         def answer(response: pb.ModelInferResponse) -> None:
             call.reply(response.SerializeToString())
 
-        call.on_cancel = self._infer.begin(request, call.deadline, answer, partial(fail, call))
+        call.on_cancel = self._infer.begin(request, call.deadline, trace_of(call.metadata), answer, partial(fail, call))
 
 
 def _refuse(because: str, call: Call, _message: bytes) -> None:
     call.fail(Status(Code.UNIMPLEMENTED, because))
-
-
-def _version() -> str:
-    """Say the package's version in numbers, as load tools want it; an unpacked source tree has none."""
-    try:
-        return version("lstm-carousel")
-    except PackageNotFoundError:
-        return "0.0.0"

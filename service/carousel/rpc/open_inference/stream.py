@@ -10,6 +10,7 @@ from carousel.errors import CarouselError, GoingAway
 from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from carousel.rpc.gates import fail, not_a_message
 from carousel.rpc.open_inference.infer import Infer
+from carousel.rpc.trace import trace_of
 from carousel.transport import Call
 
 _ELSEWHERE = "the server is going away: stream elsewhere"
@@ -67,6 +68,7 @@ class _Stream:
     def __init__(self, streams: Streams, call: Call, infer: Infer) -> None:
         self._streams = streams
         self._call = call
+        self._trace = trace_of(call.metadata)
         self._infer = infer
         self._reading = False
         self._half_closed = False
@@ -117,7 +119,7 @@ class _Stream:
             return
         try:
             turn.abandon = self._infer.begin(
-                request, self._call.deadline, partial(self._answered, turn, final=final), refuse
+                request, self._call.deadline, self._trace, partial(self._answered, turn, final=final), refuse
             )
         except CarouselError as error:
             refuse(error)
