@@ -1,5 +1,6 @@
 """What is counted, in Prometheus' words. The only room that knows Prometheus; the list itself is `instruments`."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.simple_server import WSGIServer
@@ -18,6 +19,9 @@ _KINDS: dict[str, Any] = {
     "histogram": HistogramMetricFamily,
 }
 
+
+_PAUSE = 0.001
+"""Seconds between two metrics: writing them all at once would keep the interpreter from the loop for several ticks."""
 
 _OURS = {i.name.removesuffix("_total") for i in INSTRUMENTS}
 
@@ -39,6 +43,7 @@ class _Figures(Collector):
         figures = self._figures()
         for instrument in INSTRUMENTS:
             yield _family(instrument, figures)
+            time.sleep(_PAUSE)
 
 
 def registry(figures: Callable[[], Figures]) -> CollectorRegistry:

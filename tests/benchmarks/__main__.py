@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.report import say, table
 
-NAMES = ("start", "calls", "engine", "cores", "mixed", "short", "overload", "python", "memory", "live")
+NAMES = ("start", "calls", "engine", "cores", "mixed", "short", "overload", "python", "memory", "live", "scrape")
 
 ROOT = Path(__file__).parents[2]
 

@@ -59,19 +59,15 @@ class Process:
         self.end()
 
 
-class Served(Process):
-    """`carousel serve` on a repository, ready when this returns.
+class Watched(Process):
+    """A server of ours that prints both its ports, ready when this returns.
 
     Attributes:
         ready: Seconds from the start of the process to SERVING.
     """
 
-    def __init__(self, repository: Path, *flags: str) -> None:
-        super().__init__(
-            *("carousel", "serve", "--repository", str(repository), "--engine", "onnx"),
-            *("--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"),
-            *("--drain-notice-seconds", "0", "--drain-seconds", "2", "--log-level", "error", *flags),
-        )
+    def __init__(self, *command: str) -> None:
+        super().__init__(*command)
         found = re.search(r"gRPC on [\d.]+:(\d+), metrics on http://[\d.]+:(\d+)/metrics", self.said)
         assert found, self.said
         self.port, self.http_port = int(found[1]), int(found[2])
@@ -88,16 +84,32 @@ class Served(Process):
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def scrape(self, **headers: str) -> bytes:
+        """Read /metrics."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}/metrics", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bytes(answer.read())
+
     def metrics(self) -> Counter[str]:
         """Read /metrics: a sample's name and labels, by label, as carousel_sequences_total/stack64/done/1."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics", timeout=30) as answer:
-            text = answer.read().decode()
+        text = self.scrape().decode()
         return Counter(
             {
                 "/".join((sample.name, *(value for _, value in sorted(sample.labels.items())))): sample.value
                 for family in text_string_to_metric_families(text)
                 for sample in family.samples
             }
+        )
+
+
+class Served(Watched):
+    """`carousel serve` on a repository."""
+
+    def __init__(self, repository: Path, *flags: str) -> None:
+        super().__init__(
+            *("carousel", "serve", "--repository", str(repository), "--engine", "onnx"),
+            *("--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"),
+            *("--drain-notice-seconds", "0", "--drain-seconds", "2", "--log-level", "error", *flags),
         )
 
 
