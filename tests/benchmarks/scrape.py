@@ -105,9 +105,7 @@ def _gathered(name: str, versions: dict[str, Path]) -> Path:
     return folder
 
 
-def _draw(
-    figure: Figure, cpu: dict[str, dict[str, list[float]]], rounds: dict[str, list[tuple[float, ...]]]
-) -> None:
+def _draw(figure: Figure, cpu: dict[str, dict[str, list[float]]], rounds: dict[str, list[tuple[float, ...]]]) -> None:
     left, right = figure.subplots(1, 2)
     names = [f"{models}, {form}" for models, costs in cpu.items() for form in costs]
     medians = [1e3 * Spread.of(seconds).median for costs in cpu.values() for seconds in costs.values()]

@@ -2,21 +2,30 @@
 
 import re
 import shutil
-from contextlib import ExitStack
-from pathlib import Path
 
+import keras
 import promql_parser
 import pytest
 import yaml
 
 from carousel.client import Client
+from carousel_models.export import export
+from tests.deploy.plans import depend_on_the_batch, fail_above
 from tests.deploy.tools import ROOT, Served
-from tests.deploy.watched import RULES, Load, Prometheus, asked, hurried, numbers, panels, until
+from tests.deploy.watched import RULES, Load, Prometheus, asked, hurried, numbers, panels, traced, until
 
 DASHBOARD = ROOT / "deploy/grafana/dashboard.json"
 FIRING = {
     ("carousel-rejecting", "CarouselLoadRejected"),
     ("carousel-fallen-back", "CarouselEngineFallback"),
+    ("carousel-fallen-back", "CarouselMemoryHigh"),  # TensorFlow holds three times as much
+    ("carousel-inexact", "CarouselAnswersInexact"),
+    ("carousel-failing", "CarouselEngineFaults"),
+    ("carousel-failing", "CarouselErrorBudgetBurnsFast"),
+    ("carousel-failing", "CarouselErrorBudgetBurns"),
+    ("carousel-stuck", "CarouselQueueStuck"),
+    ("carousel-stuck", "CarouselEngineFallback"),  # no plan: it looks both ways, so it rides whole
+    ("carousel-stuck", "CarouselMemoryHigh"),
     ("carousel-empty", "CarouselServesNothing"),
     ("carousel-gone", "CarouselDown"),
     ("carousel-refusing", "CarouselRefuses"),
@@ -26,44 +35,66 @@ FIRING = {
 
 
 @pytest.fixture(scope="module")
-def prometheus(repository, tmp_path_factory):
-    """Watch one server that is well and five with a fault each, two of them under load."""
-    folder = tmp_path_factory.mktemp("watched")
-    shutil.copytree(repository, folder / "rejecting")
-    shutil.copytree(repository, folder / "fallen-back")
-    (folder / "fallen-back/lstm/1/assets.extra/plan.onnx").unlink()
+def servers(repository, tmp_path_factory):
+    """One server that is well and eight with a fault each."""
+    folder = tmp_path_factory.mktemp("faulty")
+    copies = {name: folder / name for name in ("rejecting", "fallen-back", "inexact", "failing")}
+    plans = {name: copy / "lstm/1/assets.extra/plan.onnx" for name, copy in copies.items()}
+    for copy in copies.values():
+        shutil.copytree(repository, copy)
+    plans["fallen-back"].unlink()
+    depend_on_the_batch(plans["inexact"])
+    fail_above(plans["failing"], 4.0)
+    whole = [keras.Input((None, 8)), keras.layers.Bidirectional(keras.layers.LSTM(16))]
+    export(keras.Sequential(whole), folder / "stuck", "lstm")
     (folder / "empty").mkdir()
-    with ExitStack() as ends:
-
-        def served(where: Path, *flags: str) -> Served:
-            server = Served(where, *flags)
-            ends.callback(server.end)
-            return server
-
-        servers = {
-            "carousel-well": served(repository),
-            "carousel-rejecting": served(folder / "rejecting", "--poll-seconds", "1"),
-            "carousel-fallen-back": served(folder / "fallen-back"),
-            "carousel-empty": served(folder / "empty"),
-            "carousel-gone": served(repository),
-            "carousel-refusing": served(repository, "--max-backlog-seconds", "0.0001"),
-        }
-        for job in ("carousel-well", "carousel-rejecting", "carousel-fallen-back", "carousel-refusing"):
-            with Client(servers[job].address) as client:
+    flags = {
+        "well": (repository,),
+        "rejecting": (copies["rejecting"], "--poll-seconds", "1"),
+        "fallen-back": (copies["fallen-back"],),
+        "inexact": (copies["inexact"],),
+        "failing": (copies["failing"],),
+        "stuck": (folder / "stuck", "--max-backlog-seconds", "1000"),
+        "empty": (folder / "empty",),
+        "gone": (repository,),
+        "refusing": (repository, "--max-backlog-seconds", "0.0001"),
+    }
+    started = {f"carousel-{name}": Served(*how) for name, how in flags.items()}
+    for job, server in started.items():
+        if job != "carousel-empty":
+            with Client(server.address) as client:
                 client.wait_until_serving(90)
-        servers["carousel-gone"].end()
-        watching = Prometheus(folder, {job: server.metrics for job, server in servers.items()})
-        ends.callback(watching.end)
-        ends.callback(Load(servers["carousel-well"], "lstm", 8).end)
-        ends.callback(Load(servers["carousel-refusing"], "lstm", 8, clients=4, median=500, every=0.001).end)
-        assert until(lambda: watching.now('carousel_serving{job="carousel-rejecting"} == 1'), 60)
-        (folder / "rejecting/lstm/2").mkdir()
-        (folder / "rejecting/lstm/2/saved_model.pb").write_bytes(b"half a model")
-        yield watching
+    yield started
+    for server in started.values():
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def prometheus(servers, tmp_path_factory):
+    """Watch them, some under load, and let those faults happen that need a moment."""
+    folder = tmp_path_factory.mktemp("watched")
+    servers["carousel-gone"].end()
+    watching = Prometheus(folder, {job: server.metrics for job, server in servers.items()})
+    loads = [
+        Load(servers["carousel-well"], "lstm", 8),
+        Load(servers["carousel-refusing"], "lstm", 8, clients=4, median=500, every=0.001),
+        Load(servers["carousel-failing"], "lstm", 8, median=500),
+        # One engine call runs for many seconds, and who came after it waits.
+        Load(servers["carousel-stuck"], "lstm", 8, clients=3, median=200_000),
+    ]
+    assert until(lambda: watching.now('carousel_serving{job="carousel-rejecting"} == 1'), 60)
+    version = servers["carousel-rejecting"].repository / "lstm/2"
+    version.mkdir()
+    (version / "saved_model.pb").write_bytes(b"half a model")
+    yield watching
+    servers["carousel-stuck"].end()
+    for load in loads:
+        load.end()
+    watching.end()
 
 
 def test_every_fault_fires_its_own_alerts_and_no_other(prometheus):
-    """Five faults fire exactly their alerts; the server that is well, and under load, fires none."""
+    """Every alert is fired by a real fault, and by no other; the server that is well, and under load, fires none."""
 
     def fired() -> set[tuple[str, str]]:
         alerts = prometheus.now('max_over_time(ALERTS{alertstate="firing"}[5m])')
@@ -71,6 +102,7 @@ def test_every_fault_fires_its_own_alerts_and_no_other(prometheus):
 
     until(lambda: fired() >= FIRING, 60)
     assert fired() == FIRING
+    assert {alert for _, alert in FIRING} == set(re.findall("alert: (\\w+)", RULES.read_text()))
 
 
 def test_every_panel_shows_something(prometheus):
@@ -80,6 +112,15 @@ def test_every_panel_shows_something(prometheus):
             promql_parser.parse(asked(target))
             shown = until(lambda t=target: numbers(prometheus.lately(asked(t), 20)), 20)
             assert shown, f"{panel['title']}: {target['expr']} shows nothing"
+
+
+def test_a_bucket_leads_to_the_trace_of_who_fell_in_it(prometheus, servers):
+    """For each panel that shows traces, Prometheus names that of a request which its histogram counted."""
+    trace = traced(servers["carousel-well"], "lstm", 8)
+    queries = [asked(t) for _, panel in panels(DASHBOARD) for t in panel["targets"] if t.get("exemplar")]
+    assert len(queries) == 3
+    for query in queries:
+        assert until(lambda q=query: trace in prometheus.traces(q), 20), f"{query} leads to no trace"
 
 
 def test_every_rule_finds_its_numbers(prometheus):

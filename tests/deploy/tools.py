@@ -30,6 +30,7 @@ class Served:
     """One `carousel serve` of its own process."""
 
     def __init__(self, repository: Path, *flags: str, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.repository = repository
         self.host = host
         self._process = subprocess.Popen(
             [

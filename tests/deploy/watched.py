@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import secrets
 import subprocess
 import threading
 import time
@@ -11,20 +12,29 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 import yaml
 
 from carousel.client import Client
 from carousel.errors import CarouselError
+from carousel.v1.inference_pb2 import PredictRequest
+from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from carousel.wire import write_tensor
 from tests.deploy.tools import ROOT, Served, tool
 
 RULES = ROOT / "deploy/prometheus/rules.yaml"
 
 
+_GIB = 150 << 20
+
+
 def hurried(rules: str) -> str:
-    """Let every minute of the rules last a second, and every hour a minute, so that a test sees them fire."""
-    return re.sub(r"\b(\d+)([mh])\b", lambda found: found[1] + {"m": "s", "h": "m"}[found[2]], rules)
+    """Let every minute of the rules last a second, every hour a minute, and a GiB be 150 MiB: a test sees them fire."""
+    rules = re.sub(r"\b(\d+)([mh])\b", lambda found: found[1] + {"m": "s", "h": "m"}[found[2]], rules)
+    return rules.replace(str(2 << 30), str(2 * _GIB))
 
 
 class Prometheus:
@@ -37,7 +47,11 @@ class Prometheus:
         every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         config = {"global": every, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-        flags = ("--web.listen-address=127.0.0.1:0", f"--storage.tsdb.path={folder / 'data'}")
+        flags = (
+            "--web.listen-address=127.0.0.1:0",
+            f"--storage.tsdb.path={folder / 'data'}",
+            "--enable-feature=exemplar-storage",
+        )
         self._process = subprocess.Popen(
             [tool("prometheus", "prometheus"), f"--config.file={folder / 'prometheus.yaml'}", *flags],
             stderr=subprocess.PIPE,
@@ -59,6 +73,12 @@ class Prometheus:
         now = time.time()
         return self._ask("query_range", query=query, start=now - seconds, end=now, step=step)
 
+    def traces(self, query: str) -> set[str]:
+        """Ask for the traces of the last minute that lie behind a query."""
+        now = time.time()
+        series = self._get("query_exemplars", query=query, start=now - 60, end=now + 1)
+        return {exemplar["labels"]["trace_id"] for one in series for exemplar in one["exemplars"]}
+
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -70,9 +90,12 @@ class Prometheus:
             return False
 
     def _ask(self, kind: str, **parameters: object) -> list[dict]:
+        return self._get(kind, **parameters)["result"]
+
+    def _get(self, kind: str, **parameters: object) -> Any:
         url = f"http://{self._address}/api/v1/{kind}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url) as answer:
-            return json.load(answer)["data"]["result"]
+            return json.load(answer)["data"]
 
 
 class Load:
@@ -98,12 +121,23 @@ class Load:
         random = np.random.default_rng(seed)
         with Client(address) as client:
             while not self._over.wait(random.exponential(self._every)):
-                lengths = np.clip(random.lognormal(np.log(self._median), 0.8, self._samples), 1, 20_000).astype(int)
+                lengths = 1 + random.lognormal(np.log(self._median), 0.8, self._samples).astype(int)
                 sequences = [random.standard_normal((length, input_dim), np.float32) for length in lengths]
                 try:
                     client.predict(model, sequences, **self._how)
                 except CarouselError:
                     continue  # some loads are there to be refused
+
+
+def traced(server: Served, model: str, input_dim: int) -> str:
+    """Ask for a prediction as part of a trace; return the trace's id."""
+    trace = secrets.token_hex(16)
+    request = PredictRequest(model=model)
+    write_tensor(np.zeros((3, input_dim), np.float32), request.inputs.add())
+    with grpc.insecure_channel(server.address) as channel:
+        metadata = (("traceparent", f"00-{trace}-{secrets.token_hex(8)}-01"),)
+        InferenceServiceStub(channel).Predict(request, metadata=metadata)
+    return trace
 
 
 def panels(dashboard: Path) -> list[tuple[str, dict]]:
