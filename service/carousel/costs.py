@@ -17,6 +17,7 @@ _PYTHON_TICK, _PYTHON_ROW = 30e-6, 2e-6  # seconds of Python around a tick, and 
 _ROWS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _PROBE_STEPS = 4
 _REPEATS = 5
+_LEAST = 0.02  # of a run's time goes into its timesteps: a run that the machine disturbed may not say that they are free
 _BUDGET = 0.6  # seconds; a wide model is profiled at fewer row counts, not for longer
 
 
@@ -103,11 +104,15 @@ def profile(
     single = seconds(1, long)
     short = single if timesteps else seconds(1, 1)
     call = 0.0 if timesteps else max(0.0, (long * short - single) / (long - 1))
-    step = {1: max(1e-9, (single - call) / long)}
+
+    def each(run: float) -> float:
+        return max(1e-9, _LEAST * run / long, (run - call) / long)
+
+    step = {1: each(single)}
     for rows in _ROWS:
         if clock() - started > _BUDGET:
             break
-        step[rows] = max(1e-9, (seconds(rows, long) - call) / long)
+        step[rows] = each(seconds(rows, long))
     return Costs(call, step)
 
 

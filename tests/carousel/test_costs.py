@@ -48,3 +48,18 @@ def test_a_profile_finds_what_a_call_and_a_step_take():
         assert costs.step(rows) == pytest.approx(20e-6 + 2e-6 * rows)
     assert np.isfinite(costs.work(5))
     assert costs.ride(10) >= 10 * costs.step(costs.rows)
+
+
+def test_no_disturbance_makes_timesteps_free():
+    """A neighbour that slows every single step says nothing of what many take: a long ride is still predicted long."""
+
+    class Engine:
+        now = 0.0
+
+        def run(self, inputs, state):
+            steps = len(inputs)
+            Engine.now += 500e-6 if steps == 1 else steps * 40e-6
+            return inputs, state
+
+    costs = profile(Engine(), 3, 4, None, lambda: Engine.now)
+    assert costs.tick(1, 100_000) > 0.05
