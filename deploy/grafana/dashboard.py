@@ -144,7 +144,7 @@ QUESTIONS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel(
                 "CPU",
                 "percentunit",
-                "Of one core, each server process.",
+                "Of one core, each server; of all its workers together.",
                 (("{{instance}}", f"rate(process_cpu_seconds_total{{{_OURS}}}[$__rate_interval])"),),
             ),
             Panel("Memory", "bytes", "Resident.", (("{{instance}}", f"process_resident_memory_bytes{{{_OURS}}}"),)),

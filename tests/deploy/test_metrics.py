@@ -146,6 +146,7 @@ def test_a_traced_call_can_be_followed_from_the_buckets_it_fell_in(watched, call
     "traceparent",
     [
         "00-0123456789abcdef0123456789abcdef-0123456789abcdef-00",  # nobody records it
+        "00-0123456789abcdef0123456789abcdef-0123456789abcdef-02",  # nor this one, whose id is random
         "00-00000000000000000000000000000000-0123456789abcdef-01",
         "00-0123456789ABCDEF0123456789ABCDEF-0123456789abcdef-01",
         "ff-0123456789abcdef0123456789abcdef-0123456789abcdef-01",

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 
 import keras
 import promql_parser
@@ -10,6 +11,7 @@ import yaml
 
 from carousel.client import Client
 from carousel_models.export import export
+from docs.panels import Run, draw
 from tests.deploy.plans import depend_on_the_batch, fail_above
 from tests.deploy.tools import ROOT, Served
 from tests.deploy.watched import RULES, Load, Prometheus, asked, hurried, numbers, panels, traced, until
@@ -74,13 +76,13 @@ def prometheus(servers, tmp_path_factory):
     """Watch them, some under load, and let those faults happen that need a moment."""
     folder = tmp_path_factory.mktemp("watched")
     servers["carousel-gone"].end()
-    watching = Prometheus(folder, {job: server.metrics for job, server in servers.items()})
+    watching = Prometheus(folder, {job: {"one": server.metrics} for job, server in servers.items()})
     loads = [
         Load(servers["carousel-well"], "lstm", 8),
         Load(servers["carousel-refusing"], "lstm", 8, clients=4, median=500, every=0.001),
-        Load(servers["carousel-failing"], "lstm", 8, median=500),
+        Load(servers["carousel-failing"], "lstm", 8, median=500, every=0.1),
         # One engine call runs for many seconds, and who came after it waits.
-        Load(servers["carousel-stuck"], "lstm", 8, clients=3, median=200_000),
+        Load(servers["carousel-stuck"], "lstm", 8, median=200_000),
     ]
     assert until(lambda: watching.now('carousel_serving{job="carousel-rejecting"} == 1'), 60)
     version = servers["carousel-rejecting"].repository / "lstm/2"
@@ -114,13 +116,30 @@ def test_every_panel_shows_something(prometheus):
             assert shown, f"{panel['title']}: {target['expr']} shows nothing"
 
 
+def test_every_panel_can_be_drawn(prometheus, tmp_path):
+    """What draws docs/dashboard.png draws every panel of the dashboard, in a file that a page can carry."""
+    picture = tmp_path / "dashboard.png"
+    run = Run(
+        lambda target: prometheus.lately(asked(target), 20),
+        lambda target: prometheus.exemplars(asked(target)),
+        began=time.time() - 20,
+        lasted=20,
+    )
+    draw(DASHBOARD, run, picture)
+    assert 0 < picture.stat().st_size < 300_000
+
+
 def test_a_bucket_leads_to_the_trace_of_who_fell_in_it(prometheus, servers):
     """For each panel that shows traces, Prometheus names that of a request which its histogram counted."""
     trace = traced(servers["carousel-well"], "lstm", 8)
     queries = [asked(t) for _, panel in panels(DASHBOARD) for t in panel["targets"] if t.get("exemplar")]
     assert len(queries) == 3
+
+    def followed(query: str) -> bool:
+        return trace in {exemplar["labels"]["trace_id"] for exemplar in prometheus.exemplars(query)}
+
     for query in queries:
-        assert until(lambda q=query: trace in prometheus.traces(q), 20), f"{query} leads to no trace"
+        assert until(lambda q=query: followed(q), 20), f"{query} leads to no trace"
 
 
 def test_every_rule_finds_its_numbers(prometheus):

@@ -40,10 +40,10 @@ def hurried(rules: str) -> str:
 class Prometheus:
     """Scrapes every second, as it would every minute."""
 
-    def __init__(self, folder: Path, targets: dict[str, str]) -> None:
-        """Scrape `targets`, addresses by job; keep everything in `folder`."""
+    def __init__(self, folder: Path, targets: dict[str, dict[str, str]]) -> None:
+        """Scrape `targets`, addresses by instance, by job; keep everything in `folder`."""
         (folder / "rules.yaml").write_text(hurried(RULES.read_text()))
-        jobs = [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()]
+        jobs = [{"job_name": job, "static_configs": _static(addresses)} for job, addresses in targets.items()]
         every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         config = {"global": every, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
@@ -73,11 +73,11 @@ class Prometheus:
         now = time.time()
         return self._ask("query_range", query=query, start=now - seconds, end=now, step=step)
 
-    def traces(self, query: str) -> set[str]:
-        """Ask for the traces of the last minute that lie behind a query."""
+    def exemplars(self, query: str) -> list[dict]:
+        """Ask for what lies behind a query of the last minutes: exemplars of {labels, value, timestamp}."""
         now = time.time()
-        series = self._get("query_exemplars", query=query, start=now - 60, end=now + 1)
-        return {exemplar["labels"]["trace_id"] for one in series for exemplar in one["exemplars"]}
+        series = self._get("query_exemplars", query=query, start=now - 300, end=now + 1)
+        return [exemplar for one in series for exemplar in one["exemplars"]]
 
     def end(self) -> None:
         self._process.kill()
@@ -96,6 +96,10 @@ class Prometheus:
         url = f"http://{self._address}/api/v1/{kind}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url) as answer:
             return json.load(answer)["data"]
+
+
+def _static(addresses: dict[str, str]) -> list[dict]:
+    return [{"targets": [address], "labels": {"instance": name}} for name, address in addresses.items()]
 
 
 class Load:
