@@ -17,7 +17,7 @@ _PYTHON_TICK, _PYTHON_ROW = 30e-6, 2e-6  # seconds of Python around a tick, and 
 _ROWS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _PROBE_STEPS = 4
 _REPEATS = 5
-_LEAST = 0.02  # of a run's time goes into its timesteps: a run that the machine disturbed may not say that they are free
+_LEAST = 0.02  # of a run at least goes into its timesteps: one that was disturbed may not say that they are free
 _BUDGET = 0.6  # seconds; a wide model is profiled at fewer row counts, not for longer
 
 
