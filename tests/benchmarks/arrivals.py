@@ -1,6 +1,7 @@
 """Open-loop load: calls leave when a Poisson process says so, whether or not earlier ones came back."""
 
 import asyncio
+import gc
 import time
 from dataclasses import dataclass
 
@@ -33,7 +34,12 @@ def poisson(
     """Offer `rate` calls a second for so long; each may take `deadline` seconds from its scheduled time."""
     gaps = np.random.default_rng(seed).exponential(1 / rate, int(2 * rate * seconds) + 10)
     due = np.cumsum(gaps)
-    return asyncio.run(_offer(target, body, [float(at) for at in due[due < seconds]], deadline))
+    gc.collect()
+    gc.disable()  # a collection would make calls late, and its pauses would count as the server's
+    try:
+        return asyncio.run(_offer(target, body, [float(at) for at in due[due < seconds]], deadline))
+    finally:
+        gc.enable()
 
 
 async def _offer(target: str, body: bytes, due: list[float], deadline: float | None) -> list[Outcome]:
