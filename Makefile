@@ -32,6 +32,7 @@ test: install tools  ## run all the tests
 	$(BIN)/python -m pytest
 
 soak: install tools  ## run the tests that take long
+	tests/tools images
 	$(BIN)/python -m pytest -m soak
 
 bench: install tools  ## measure, and draw: build/bench/

@@ -1,6 +1,10 @@
 """The fast engine: a version's plan, the ONNX cell graph, on ONNX Runtime."""
 
+import os
 from pathlib import Path
+
+# Imported, ONNX Runtime's packages for Linux keep an identifier in the home folder and report to their maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 

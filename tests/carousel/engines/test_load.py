@@ -152,3 +152,9 @@ def test_plans_are_served_without_tensorflow(repository):
     assert "pip install 'lstm-carousel[tensorflow]'" in rejected
     assert "(Flatten) needs all timesteps at once" in rejected
     assert imported == "[]"
+
+
+def test_serving_reports_to_nobody(tmp_path):
+    """ONNX Runtime, imported by us, leaves nothing at home: no identifier, no store of what it would report."""
+    subprocess.run([sys.executable, "-c", "import carousel.engines"], env={"HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*")) == []
