@@ -19,8 +19,9 @@ from carousel.golden import Golden, disagreement, read_golden
 from carousel.manifest import FOLDER, GOLDEN, read_manifest
 from carousel.signature import read_signature
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from tests.deploy.overlays import one
 from tests.deploy.podman import BASE, Podman, run
-from tests.deploy.tools import ROOT, tool
+from tests.deploy.tools import ROOT
 
 pytestmark = pytest.mark.soak
 
@@ -113,17 +114,15 @@ def test_the_serving_image_serves_a_read_only_mount_without_root(podman, serving
 
 def test_the_deployment_serves_the_models_of_an_image(podman, repository, tmp_path):
     """The pod of overlays/local, with its limits and its user, copies the models, serves them, and drains."""
-    overlay = ROOT / "deploy/kubernetes/overlays/local"
-    kubectl = tool("kubectl", "kubernetes-client, or from kubernetes.io")
-    objects = list(yaml.safe_load_all(run(kubectl, "kustomize", overlay)))
-    [pod] = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    deployment = one("local", "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
     [server], [models] = pod["containers"], pod["initContainers"]
     podman.build(server["image"], "Containerfile")
     podman.build(models["image"], "Containerfile.models", repository)
     del server["ports"]  # podman would publish them on this machine
     pod["restartPolicy"] = "Never"  # podman 4.3 restarts init containers as well, and never comes to the server
-    (tmp_path / "local.yaml").write_text(yaml.safe_dump_all(objects))
-    podman("kube", "play", tmp_path / "local.yaml")
+    (tmp_path / "deployment.yaml").write_text(yaml.safe_dump(deployment))
+    podman("kube", "play", tmp_path / "deployment.yaml")
     played = podman("pod", "ps", "--quiet").strip()
     container = podman("ps", "--quiet", "--filter", f"ancestor={server['image']}").strip()
     limits = podman("inspect", "--format", "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}}", container)

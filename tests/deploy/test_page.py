@@ -14,7 +14,8 @@ from tests.deploy.tools import ROOT, pinned, tool
 
 ELSEWHERE = {
     "make demo": "takes minutes; tests/carousel_models/ holds each of its steps",
-    "buildah bud": "tests/deploy/test_images.py builds",
+    "podman build": "takes minutes; test_images.py builds",
+    "podman run": "test_images.py runs what it built",
     "kubectl apply": "needs a cluster; test_schemas.py holds what is applied to its schemas",
     "kubectl rollout": "needs a cluster",
 }
