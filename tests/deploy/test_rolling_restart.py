@@ -11,7 +11,7 @@ from tests.deploy.proxied import Proxy
 from tests.deploy.tools import Served
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-FLAGS = ("--drain-notice-seconds", "1.5", "--drain-seconds", "10")
+FLAGS = ("--drain-notice-seconds", "2.5", "--drain-seconds", "10")
 
 
 def _restart_each(servers: list[Served], repository: Path, ends: ExitStack) -> None:
