@@ -144,29 +144,37 @@ class Model:
         """Seconds of work that the sequences here still need, as predicted."""
         return self._scheduler.backlog
 
-    def submit(self, sequences: list[Sequence]) -> None:
-        """Let the sequences of one request in, all or none; each one's `done` is called in time.
+    def admit(self, samples: int, timesteps: int, longest: int, deadline: float) -> None:
+        """Let a request in, or refuse it before any work: before its tensors are read.
+
+        Args:
+            samples: Sequences of the request.
+            timesteps: Of all of them together.
+            longest: Timesteps of the longest.
+            deadline: Seconds on the clock; inf where there is none.
 
         Raises:
-            Overloaded: They would not be done before their deadline, or the server has promised enough.
-            NotStateful: One starts from or returns a state, and the model has none.
+            Overloaded: They would not be done before the deadline, or the server has promised enough.
             GoingAway: The version is being unloaded.
         """
-        now = self._clock()
         if self.closing:
             raise GoingAway(f"{self.loaded.name} version {self.loaded.version} is being unloaded")
+        try:
+            self._admission.admit(self._costs.work(timesteps), self._costs.ride(longest), deadline, self._clock())
+        except Overloaded:
+            self.tally.refused["deadline" if deadline < math.inf else "backlog"] += samples
+            self.tally.requests_failed += 1
+            raise
+
+    def submit(self, sequences: list[Sequence]) -> None:
+        """Let the sequences of one admitted request ride; each one's `done` is called in time.
+
+        Raises:
+            NotStateful: One starts from or returns a state, and the model has none; none of them rides.
+        """
+        now = self._clock()
         if not self.stateful and any(s.state is not None or s.return_state for s in sequences):
             raise NotStateful(f"{self.loaded.name} cannot ride in chunks, so it has no states")
-        longest = max([sequence.timesteps for sequence in sequences])
-        work = self._costs.work(sum([sequence.timesteps for sequence in sequences]))
-        deadline = min([sequence.deadline for sequence in sequences])
-        try:
-            self._admission.admit(work, self._costs.ride(longest), deadline, now)
-        except Overloaded:
-            self.tally.refused["deadline" if deadline < math.inf else "backlog"] += len(sequences)
-            for sequence in sequences:
-                sequence.done = _nobody
-            raise
         for sequence in sequences:
             self._scheduler.add(sequence, now)
         self._wake()

@@ -1,5 +1,6 @@
 """Errors to gRPC statuses and back, in one table."""
 
+from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
@@ -26,6 +27,14 @@ _CODES: dict[type[CarouselError], StatusCode] = {
     errors.Unreachable: StatusCode.UNAVAILABLE,
 }
 
+
+def _packed(detail: Message) -> Any:
+    packed = Any()
+    packed.Pack(detail)
+    return packed
+
+
+_REASONS = {error: _packed(ErrorInfo(reason=error.__name__, domain=DOMAIN)) for error in _CODES}
 _BY_NAME = {error.__name__: error for error in _CODES}
 _BY_CODE: dict[int, type[CarouselError]] = {
     code.value[0]: error
@@ -51,15 +60,13 @@ def status_of(error: CarouselError) -> tuple[int, str, bytes]:
     The details say the error's name, its violations, and when to come back.
     """
     code = code_of(error).value[0]
-    rich = RichStatus(code=code, message=error.message)
-    _add(rich, ErrorInfo(reason=type(error).__name__, domain=DOMAIN))
+    rich = RichStatus(code=code, message=error.message, details=[_REASONS[type(error)]])
     if isinstance(error, InvalidRequest):
         faults = [BadRequest.FieldViolation(field=v.field, description=v.description) for v in error.violations]
-        _add(rich, BadRequest(field_violations=faults))
+        rich.details.append(_packed(BadRequest(field_violations=faults)))
     if isinstance(error, Overloaded):
-        delay = Duration()
-        delay.FromNanoseconds(int(error.retry_after * 1e9))
-        _add(rich, RetryInfo(retry_delay=delay))
+        seconds, nanos = divmod(int(error.retry_after * 1e9), 10**9)
+        rich.details.append(_packed(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos))))
     return code, error.message, rich.SerializeToString()
 
 
@@ -96,7 +103,3 @@ def named(reason: str, code: int, message: str) -> CarouselError:
         field, _, description = message.partition(": ")
         return InvalidRequest((Violation(field, description),))
     return kind(message)
-
-
-def _add(rich: RichStatus, detail: Message) -> None:
-    rich.details.add().Pack(detail)

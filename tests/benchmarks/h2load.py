@@ -32,6 +32,20 @@ def load(port: int, method: str, body: Path, calls: int, *, in_flight: int = 64,
     return next(_numbers(r"([\d.]+) req/s", done))
 
 
+def durations(port: int, method: str, body: Path, *, rate: int, calls: int, deadline: float) -> list[float]:
+    """Send so many calls, `rate` a second, each with a deadline in seconds; return the seconds each took.
+
+    A Python client would add milliseconds of its own.
+    """
+    log = FOLDER / "durations.tsv"
+    log.unlink(missing_ok=True)
+    milliseconds = f"grpc-timeout: {round(1e3 * deadline)}m"
+    command = _command(port, method, body, calls, 64, 1)
+    flags = ("--rps", str(rate), "--log-file", str(log), "-H", milliseconds)
+    subprocess.run([*command[:-1], *flags, command[-1]], capture_output=True, check=True)
+    return [int(line.split("\t")[2]) / 1e6 for line in log.read_text().splitlines()]
+
+
 def _command(port: int, method: str, body: Path, calls: int, in_flight: int, connections: int) -> list[str]:
     program = shutil.which("h2load")
     if program is None:

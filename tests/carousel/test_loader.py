@@ -1,5 +1,6 @@
 """The catalog follows the repository: what is new is served, what is bad is said once, what is gone is retired."""
 
+import math
 import shutil
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_new_version_takes_over_and_the_old_one_takes_no_more(follow):
     with pytest.raises(ModelNotFound, match="has no version 1"):
         catalog.find("small", 1)
     with pytest.raises(GoingAway):
-        old.submit([])
+        old.admit(1, 5, 5, math.inf)
     assert old in catalog.everyone()
     catalog.sweep()
     assert old not in catalog.everyone()

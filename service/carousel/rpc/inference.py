@@ -11,7 +11,7 @@ from carousel.rpc.group import Group
 from carousel.rpc.trace import trace_of
 from carousel.sequence import Sequence
 from carousel.snapshot import read_snapshot
-from carousel.tensors import Floats
+from carousel.tensors import FLOAT32, Floats
 from carousel.transport import Call
 from carousel.v1.inference_pb2 import (
     GetModelRequest,
@@ -34,6 +34,7 @@ class Inference:
         """Run whole sequences, each of its own length."""
         request = PredictRequest.FromString(message)
         model = self._catalog.find(request.model, request.version)
+        _admit(request, len(message), model, call.deadline)
         inputs = self._inputs(request, model)
         starts = _starts(request, model)
         answer = partial(_reply, call, model.loaded, [timesteps for timesteps, _ in starts])
@@ -91,6 +92,17 @@ class Inference:
         if faults:
             raise InvalidRequest(tuple(faults))
         return sequences
+
+
+def _admit(request: PredictRequest, size: int, model: Model, deadline: float) -> None:
+    """Refuse before working, by the shapes alone: nothing else of the request was looked at yet.
+
+    No message of `size` bytes holds more timesteps than fit, whatever its shapes say.
+    """
+    lengths = [tensor.shape[0] for tensor in request.inputs if tensor.shape]
+    most = size // (FLOAT32.itemsize * model.signature.input_dim)
+    timesteps, longest = (max(0, min(most, steps)) for steps in (sum(lengths), max(lengths, default=0)))
+    model.admit(len(lengths), timesteps, longest, deadline)
 
 
 def _reply(call: Call, loaded: Loaded, starts: list[int], sequences: list[Sequence]) -> None:

@@ -50,6 +50,8 @@ class Infer:
         timeout = question.parameters.timeout
         group = Group(model, partial(_answer, question, model, answer), fail)
         until = min(deadline, math.inf if timeout is None else time.monotonic() + timeout)
+        lengths = [len(steps) for steps in question.steps]
+        model.admit(len(lengths), sum(lengths), max(lengths), until)
         starts = question.starts
         group.sequences = [
             Sequence(
