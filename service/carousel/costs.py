@@ -71,9 +71,10 @@ class Costs:
         """Seconds of the machine that `steps` timesteps of one sequence take in good company."""
         return steps * (self.step(self.rows) / self.rows + self.call / (self.rows * self.steps(self.rows)))
 
-    def ride(self, steps: int) -> float:
-        """Seconds from stepping on to stepping off for `steps` timesteps on a full carousel."""
-        return math.ceil(steps / self.steps(self.rows)) * self.call + steps * self.step(self.rows)
+    def ride(self, steps: int, rows: int) -> float:
+        """Seconds from stepping on to stepping off for `steps` timesteps in the company of `rows` rows altogether."""
+        rows = min(rows, self.rows)
+        return math.ceil(steps / self.steps(rows)) * self.call + steps * self.step(rows)
 
 
 def profile(

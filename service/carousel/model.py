@@ -159,8 +159,9 @@ class Model:
         """
         if self.closing:
             raise GoingAway(f"{self.loaded.name} version {self.loaded.version} is being unloaded")
+        ride = self._costs.ride(longest, max(1, self._scheduler.live + samples))
         try:
-            self._admission.admit(self._costs.work(timesteps), self._costs.ride(longest), deadline, self._clock())
+            self._admission.admit(self._costs.work(timesteps), ride, deadline, self._clock())
         except Overloaded:
             self.tally.refused["deadline" if deadline < math.inf else "backlog"] += samples
             self.tally.requests_failed += 1

@@ -47,7 +47,8 @@ def test_a_profile_finds_what_a_call_and_a_step_take():
     for rows in (1, 2, 8, 16):
         assert costs.step(rows) == pytest.approx(20e-6 + 2e-6 * rows)
     assert np.isfinite(costs.work(5))
-    assert costs.ride(10) >= 10 * costs.step(costs.rows)
+    assert costs.ride(10, 1) == pytest.approx(50e-6 + 10 * costs.step(1))
+    assert costs.ride(10, 1) < costs.ride(10, 500) == costs.ride(10, costs.rows)
 
 
 def test_no_disturbance_makes_timesteps_free():

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carousel.client import Client
-from carousel.errors import DeadlineExceeded, Overloaded
+from carousel.errors import DeadlineExceeded, InvalidRequest, Overloaded
 from carousel.golden import TOLERANCE, disagreement
 
 TEACHING = {"lstm128": (100, 300), "stack": (5, 64), "relu50": (10, 1)}
@@ -129,3 +129,15 @@ def test_a_deadline_that_passes_is_an_error_of_its_name(server):
         if not serving.on_loop(lambda: sum(m.waiting + m.riding for m in serving.server._catalog)):
             return
     raise AssertionError("an abandoned sequence still rides")
+
+
+def test_what_its_deadline_cannot_meet_is_refused_before_its_tensors_are_read(server, only):
+    """With when to come back; these tensors are wrong as well, and nobody looked."""
+    serving = server(repository=only("relu50"))
+    wrong = np.full((900_000, 1), np.nan, np.float32)
+    with Client(serving.target) as client:
+        with pytest.raises(Overloaded, match="its deadline is") as refused:
+            client.predict("relu50", [wrong], timeout=0.7)
+        assert refused.value.retry_after > 0
+        with pytest.raises(InvalidRequest, match="only finite values are taken"):
+            client.predict("relu50", [wrong], timeout=60)
