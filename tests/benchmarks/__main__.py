@@ -8,7 +8,20 @@ from pathlib import Path
 
 from tests.benchmarks.report import say, table
 
-NAMES = ("start", "calls", "engine", "cores", "mixed", "short", "overload", "python", "memory", "live", "scrape")
+NAMES = (
+    "start",
+    "calls",
+    "engine",
+    "cores",
+    "capacity",
+    "mixed",
+    "short",
+    "overload",
+    "python",
+    "memory",
+    "live",
+    "scrape",
+)
 
 ROOT = Path(__file__).parents[2]
 
