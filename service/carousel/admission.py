@@ -60,7 +60,8 @@ class Admission:
         pace = self.pace if ahead else 1.0
         if ahead and ahead + work / pace > self._most:
             raise Overloaded(
-                f"{ahead:.3g} s of work are queued and the limit is {self._most:.3g} s", ahead + work - self._most
+                f"{ahead:.3g} s of work are queued and the limit is {self._most:.3g} s",
+                ahead + work / pace - self._most,
             )
         needed, left = _QUEUE_MARGIN * ahead + _MARGIN * max(ride, work) / pace, deadline - now
         if needed > left:

@@ -16,6 +16,7 @@ _USUAL_TICK = 8  # timesteps, among rides of all lengths: a tick ends with the s
 _PYTHON_TICK, _PYTHON_ROW = 30e-6, 2e-6  # seconds of Python around a tick, and for each of its rows
 _ROWS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _PROBE_STEPS = 4
+_SINGLE_STEPS = 16  # of the one row that tells a call from its timesteps
 _REPEATS = 5
 _LEAST = 0.02  # of a run at least goes into its timesteps: one that was disturbed may not say that they are free
 _BUDGET = 0.6  # seconds; a wide model is profiled at fewer row counts, not for longer
@@ -26,7 +27,7 @@ class Costs:
 
     Attributes:
         rows: How many rows to ride, where most have more than a tick to go: where more stop paying.
-        most_rows: How many to ride at most, where each has one timestep to go.
+        most_rows: How many to ride at most, whatever they have to go.
         call: Seconds of one engine call beyond its timesteps.
     """
 
@@ -40,9 +41,9 @@ class Costs:
         # Between measured counts costs lie on the straight line.
         self._step: list[float] = np.interp(every, counts, [step[count] for count in counts]).tolist()
         self._steps = [max(1, int((TICK - call) / seconds)) for seconds in self._step]
-        # The shorter the ticks, the more of their time is the call's and Python's, and the more rows pay.
+        # The shorter the ticks, the more of their time is the call's and Python's, and the more rows pay as a rule.
         self._seats = [self._paying(counts, steps) for steps in range(1, _USUAL_TICK + 1)]
-        self.most_rows, self.rows = self._seats[0], self._seats[-1]
+        self.most_rows, self.rows = max(self._seats), self._seats[-1]
 
     def seats(self, steps: int) -> int:
         """How many rows pay, where who steps on has `steps` timesteps to go."""
@@ -101,19 +102,18 @@ def profile(
 
     started = clock()
     engine.run(*_zeros(timesteps or 1, 1, input_dim, state_width))
-    long = timesteps or _PROBE_STEPS
-    single = seconds(1, long)
-    short = single if timesteps else seconds(1, 1)
-    call = 0.0 if timesteps else max(0.0, (long * short - single) / (long - 1))
+    long, single = timesteps or _PROBE_STEPS, timesteps or _SINGLE_STEPS
+    alone = seconds(1, single)
+    call = 0.0 if timesteps else max(0.0, (single * seconds(1, 1) - alone) / (single - 1))
 
-    def each(run: float) -> float:
-        return max(1e-9, _LEAST * run / long, (run - call) / long)
+    def each(run: float, steps: int) -> float:
+        return max(1e-9, _LEAST * run / steps, (run - call) / steps)
 
-    step = {1: each(single)}
+    step = {1: each(alone, single)}
     for rows in _ROWS:
         if clock() - started > _BUDGET:
             break
-        step[rows] = each(seconds(rows, long))
+        step[rows] = each(seconds(rows, long), long)
     return Costs(call, step)
 
 

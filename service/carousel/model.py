@@ -145,7 +145,7 @@ class Model:
         return self._scheduler.backlog
 
     def admit(self, samples: int, timesteps: int, longest: int, deadline: float) -> None:
-        """Let a request in, or refuse it before any work: before its tensors are read.
+        """Let a request in, or refuse it before any work.
 
         Args:
             samples: Sequences of the request.
@@ -158,6 +158,7 @@ class Model:
             GoingAway: The version is being unloaded.
         """
         if self.closing:
+            self.tally.requests_failed += 1
             raise GoingAway(f"{self.loaded.name} version {self.loaded.version} is being unloaded")
         ride = self._costs.ride(longest, max(1, self._scheduler.live + samples))
         try:
@@ -200,6 +201,7 @@ class Model:
             self._answer()
             self._rest()
         elif batch.predicted > STANDSTILL:
+            self._answer()  # who expired need not wait for the call
             self._ride_elsewhere(batch)
         else:
             try:
@@ -277,6 +279,7 @@ class Model:
         """Fail the sequences of one tick by an id that the log explains; the carousel keeps turning."""
         fault = uuid.uuid4().hex[:12]
         logger.error("engine fault %s in %s version %s", fault, self.loaded.name, self.loaded.version, exc_info=error)
+        self.spent += batch.predicted
         for sequence in self._scheduler.abort(batch, self._clock()):
             sequence.error = EngineFault(f"the engine failed while this sequence rode (fault {fault})")
             self._finish(sequence)
@@ -298,7 +301,10 @@ class Model:
         else:
             tally.sequences[type(sequence.error).__name__] += 1
         done, sequence.done = sequence.done, _nobody
-        done(sequence)
+        try:
+            done(sequence)
+        except Exception:  # one faulty answer must not end everyone's rides
+            logger.exception("an answer of %s version %s failed", self.loaded.name, self.loaded.version)
 
 
 def _nobody(_sequence: Sequence) -> None:

@@ -156,6 +156,12 @@ class Scheduler:
             self.backlog = 0.0  # sums of floats drift; an empty carousel is the moment to say so
             self._slots.keep([])  # nobody schedules an empty carousel: its last riders may have been cancelled
 
+    def _head(self, now: float) -> Sequence | None:
+        """Look at the soonest due; who could not be done in time even alone leaves instead."""
+        while (head := self._queue.head()) is not None and now + head.remaining * self._alone > head.deadline:
+            self._expire(head, "the deadline could not be met any more", now)
+        return head
+
     def _urgent(self, sequence: Sequence, now: float) -> bool:
         return sequence.timesteps <= self._short or sequence.due <= now
 
@@ -168,12 +174,9 @@ class Scheduler:
         for sequence in chosen:
             sequence.due = self._due(sequence)  # it changed as they rode, and matters only now that others wait
             urgent += self._urgent(sequence, now)
-        while (head := queue.head()) is not None:
+        while (head := self._head(now)) is not None:
             pressing = self._urgent(head, now)
             room = len(chosen) < (self._costs.seats(head.remaining) if pressing else self._company[urgent])
-            if now + head.remaining * self._alone > head.deadline:
-                self._expire(head, "the deadline could not be met any more", now)
-                continue
             if not room:
                 last = max(chosen, key=_order)
                 if _order(head) > _order(last):
@@ -206,7 +209,7 @@ class Scheduler:
 
     def _board_alike(self, now: float) -> None:
         """Give the soonest due mates of its own length. A whole model's rows are free again after each tick."""
-        head = self._queue.head()
+        head = self._head(now)
         chosen: list[Sequence] = []
         while head is not None and len(chosen) < self._costs.seats(head.timesteps):
             mate = self._queue.pop(head.timesteps)

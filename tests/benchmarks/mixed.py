@@ -78,7 +78,7 @@ def _measure(name: str, sequences: list[Floats]) -> tuple[list[report.Row], dict
         "steps": steps,
         "steps_run_per_round": rode // (1 + _ROUNDS),
         "ticks_per_round": sum(tally.rows.counts) / (1 + _ROUNDS),
-        "most_rows": model.loaded.costs.rows,
+        "rows": model.loaded.costs.rows,
         "wall_seconds": walls,
         "cpu_seconds": cpus,
     }

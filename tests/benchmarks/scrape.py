@@ -86,9 +86,11 @@ def _rounds(repository: Path) -> dict[str, list[tuple[float, ...]]]:
 @contextmanager
 def _loaded(server: Watched, body: Path) -> Iterator[None]:
     load = endless(server.port, body, in_flight=16)
-    yield
-    load.terminate()
-    load.wait()
+    try:
+        yield
+    finally:
+        load.terminate()
+        load.wait()
 
 
 def _scrape(server: Watched, accept: str) -> None:

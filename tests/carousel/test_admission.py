@@ -47,8 +47,11 @@ def test_without_a_deadline_promised_work_is_bounded():
     full = Work(most=2.0)
     full.left = 1.95
     full.admission.admit(work=0.04, ride=0.1, deadline=math.inf, now=0.0)
-    with pytest.raises(Overloaded, match="the limit is 2 s"):
-        full.admission.admit(work=0.1, ride=0.1, deadline=math.inf, now=0.0)
+    full.admission.pace = 0.5
+    full.left = 0.99
+    with pytest.raises(Overloaded, match="the limit is 2 s") as refused:
+        full.admission.admit(work=0.02, ride=0.1, deadline=math.inf, now=0.0)
+    assert refused.value.retry_after == pytest.approx(0.02)
 
 
 def test_an_empty_server_takes_a_request_larger_than_the_bound():

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carousel.costs import TICK, Costs, profile
+from carousel.scheduler import Scheduler
+from carousel.sequence import Sequence
 
 
 def test_between_measured_counts_a_step_costs_what_the_line_says():
@@ -29,6 +33,33 @@ def test_the_shorter_the_ticks_the_more_rows_pay():
     seats = [costs.seats(steps) for steps in range(1, 100)]
     assert seats == sorted(seats, reverse=True)
     assert costs.most_rows == seats[0] > seats[-1] == costs.rows
+
+
+@given(
+    st.dictionaries(st.sampled_from((2, 4, 6, 8, 12, 16, 24, 32, 48, 64)), st.floats(1e-7, 1e-2)),
+    st.floats(1e-7, 1e-2),
+    st.floats(0, 1e-3),
+)
+def test_whatever_was_measured_every_number_of_rows_that_may_ride_has_its_cost(several, single, call):
+    """A disturbed profile may say anything; those who ride by it must never be out of its bounds."""
+    costs = Costs(call, {1: single} | several)
+    assert max(costs.seats(steps) for steps in range(1, 20)) == costs.most_rows
+    scheduler = Scheduler(costs, 1)
+    for _ in range(costs.most_rows + 5):
+        scheduler.add(Sequence(np.ones((1, 1), np.float32), lambda _: None), 0.0)
+    batch = scheduler.schedule(0.0)
+    assert 1 <= len(batch.sequences) <= costs.most_rows
+    assert batch.predicted > 0
+
+
+def test_rows_may_pay_more_where_ticks_are_longer():
+    """It is no rule that the shortest ticks carry the most rows: everyone short and urgent still finds a place."""
+    costs = Costs(0.0, {rows: 40e-6 + rows * 1e-6 for rows in (1, 2, 4, 8, 16, 32, 48, 64)})
+    assert costs.most_rows == costs.rows > costs.seats(1)
+    scheduler = Scheduler(costs, 1)
+    for _ in range(64):
+        scheduler.add(Sequence(np.ones((10, 1), np.float32), lambda _: None), 0.0)
+    assert len(scheduler.schedule(0.0).sequences) == 64
 
 
 def test_a_profile_finds_what_a_call_and_a_step_take():

@@ -12,6 +12,7 @@ from carousel.admission import Admission
 from carousel.errors import DeadlineExceeded, EngineFault
 from carousel.manifest import State
 from carousel.model import Loaded, Model
+from carousel.rpc.group import Group
 from carousel.scheduler import PATIENCE, Scheduler
 from carousel.sequence import Sequence
 from carousel.signature import Signature, TensorSpec
@@ -314,6 +315,35 @@ def test_a_model_asks_for_turns_when_someone_comes_and_rests_when_nobody_is_left
         assert not house.model.busy
         assert house.admission._backlogs == []
     house.check()
+
+
+@pytest.mark.parametrize("steps", [4, 0.05])
+def test_an_answer_that_fails_ends_nobody_elses_ride(steps, caplog):
+    """On the loop, and where a tick rides on the engine's thread."""
+    house = House(rows=2, steps=steps)
+    bad, other = house.add(3), house.add(30)
+    bad.done = lambda _: 1 / 0
+    house.everyone.pop(0)
+    house.finish()
+    later = house.add(5)
+    house.finish()
+    assert other.error is None
+    assert later.error is None
+    house.check()
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_request_is_answered_or_failed_once_however_its_sequences_end():
+    """One that could not be done in time fails the request, though its mate steps off in time in the same tick."""
+    house, said = House(rows=1, steps=4), []
+    group = Group(house.model, lambda _: said.append("answered"), lambda error: said.append(type(error)))
+    deadline = house.now + 30 * house.costs.step(1)
+    lengths = (2, 100, 100)
+    group.sequences = [Sequence(np.ones((n, 1), np.float32), group.take, deadline=deadline) for n in lengths]
+    group.submit()
+    house.finish()
+    assert said == [DeadlineExceeded]
+    assert house.model.tally.requests_failed == 1
 
 
 def cancel_in_its_own_answer(house):

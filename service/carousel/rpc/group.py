@@ -40,7 +40,9 @@ class Group:
             raise
 
     def take(self, sequence: Sequence) -> None:
-        """Take a sequence that stepped off."""
+        """Take a sequence that stepped off. After the request was failed or abandoned, the others say nothing new."""
+        if not self._left:
+            return
         self._left -= 1
         if sequence.error is None and self._left:
             return
@@ -52,6 +54,7 @@ class Group:
             self._fail(sequence.error)
 
     def abandon(self) -> None:
-        """Do no more of the work."""
+        """Do no more of the work, and answer no more."""
+        self._left = 0
         for sequence in self.sequences:
             self._model.cancel(sequence)

@@ -137,7 +137,7 @@ def test_what_its_deadline_cannot_meet_is_refused_before_its_tensors_are_read(se
     wrong = np.full((900_000, 1), np.nan, np.float32)
     with Client(serving.target) as client:
         with pytest.raises(Overloaded, match="its deadline is") as refused:
-            client.predict("relu50", [wrong], timeout=0.7)
+            client.predict("relu50", [wrong], timeout=0.4)
         assert refused.value.retry_after > 0
         with pytest.raises(InvalidRequest, match="only finite values are taken"):
             client.predict("relu50", [wrong], timeout=60)
