@@ -7,17 +7,15 @@ import numpy as np
 from carousel.client import Client, LiveSequence
 from carousel.errors import CarouselError
 
-SEQUENCES = 16  # live ones, of each client
+CLIENTS, SEQUENCES = 2, 16  # of live sequences: so many clients, so many each
 
 
 class Callers:
     """Threads, each with a client and chance of its own, that ask until `end`."""
 
-    THREADS: int
-
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, threads: int) -> None:
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(target, seed)) for seed in range(self.THREADS)]
+        self._threads = [threading.Thread(target=self._run, args=(target, seed)) for seed in range(threads)]
         for thread in self._threads:
             thread.start()
 
@@ -37,11 +35,9 @@ class Callers:
 class Unary(Callers):
     """Ask one request after the other, and count how they end."""
 
-    THREADS = 4
-
     def __init__(self, target: str) -> None:
         self.answered, self.failures = 0, []
-        super().__init__(target)
+        super().__init__(target, threads=4)
 
     def _ask(self, client: Client, random: np.random.Generator) -> None:
         while not self._over.wait(0.005):
@@ -55,11 +51,9 @@ class Unary(Callers):
 class Live(Callers):
     """Feed live sequences, and do not wait for an answer before the next message."""
 
-    THREADS = 2
-
     def __init__(self, target: str) -> None:
         self.sequences: list[Fed] = []
-        super().__init__(target)
+        super().__init__(target, threads=CLIENTS)
 
     def _ask(self, client: Client, random: np.random.Generator) -> None:
         with client.fleet(snapshot_every=8, timeout=30) as fleet:

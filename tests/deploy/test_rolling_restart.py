@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from carousel.client import Client
-from tests.deploy.callers import SEQUENCES, Live, Unary
+from tests.deploy.callers import CLIENTS, SEQUENCES, Live, Unary
 from tests.deploy.proxied import Proxy
 from tests.deploy.tools import Served
 
@@ -45,7 +45,7 @@ def _disturbed(servers: list[Served], repository: Path, target: str, ends: ExitS
     live.end()
     assert unary.failures == []
     assert unary.answered > 100
-    assert len(live.sequences) == Live.THREADS * SEQUENCES
+    assert len(live.sequences) == CLIENTS * SEQUENCES
     with Client(target) as client:
         for sequence in live.sequences:
             assert sequence.moved

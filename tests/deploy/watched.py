@@ -23,6 +23,7 @@ from carousel.errors import CarouselError
 from carousel.v1.inference_pb2 import PredictRequest
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 from carousel.wire import write_tensor
+from tests.deploy.callers import Callers
 from tests.deploy.tools import ROOT, Served, tool
 
 RULES = ROOT / "deploy/prometheus/rules.yaml"
@@ -102,35 +103,24 @@ def _static(addresses: dict[str, str]) -> list[dict]:
     return [{"targets": [address], "labels": {"instance": name}} for name, address in addresses.items()]
 
 
-class Load:
+class Load(Callers):
     """Clients on threads that ask for sequences of lognormal length, one request after the other."""
 
     def __init__(self, server: Served, model: str, input_dim: int, *, clients: int = 2, **how) -> None:
         """Ask `server`; `how` is what Client.predict takes, and `samples`, `median`, `every`: size and pace."""
-        self._over = threading.Event()
+        self._model, self._input_dim = model, input_dim
         self._samples, self._median = how.pop("samples", 1), how.pop("median", 20)
         self._every, self._how = how.pop("every", 0.01), how
-        self._threads = [
-            threading.Thread(target=self._run, args=(server.address, model, input_dim, seed)) for seed in range(clients)
-        ]
-        for thread in self._threads:
-            thread.start()
+        super().__init__(server.address, clients)
 
-    def end(self) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, address: str, model: str, input_dim: int, seed: int) -> None:
-        random = np.random.default_rng(seed)
-        with Client(address) as client:
-            while not self._over.wait(random.exponential(self._every)):
-                lengths = 1 + random.lognormal(np.log(self._median), 0.8, self._samples).astype(int)
-                sequences = [random.standard_normal((length, input_dim), np.float32) for length in lengths]
-                try:
-                    client.predict(model, sequences, **self._how)
-                except CarouselError:
-                    continue  # some loads are there to be refused
+    def _ask(self, client: Client, random: np.random.Generator) -> None:
+        while not self._over.wait(random.exponential(self._every)):
+            lengths = 1 + random.lognormal(np.log(self._median), 0.8, self._samples).astype(int)
+            sequences = [random.standard_normal((length, self._input_dim), np.float32) for length in lengths]
+            try:
+                client.predict(self._model, sequences, **self._how)
+            except CarouselError:
+                continue  # some loads are there to be refused
 
 
 def traced(server: Served, model: str, input_dim: int) -> str:
