@@ -51,6 +51,12 @@ def _run(script: str, folder: Path, *prefix: str) -> str:
     return done.stdout
 
 
+def test_the_readme_watches_as_the_page_does():
+    """What README.md says of Prometheus are commands of the page, which are run below."""
+    commands = re.search(r"## Deploy and watch.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    assert {re.sub(r"\s+# .*", "", line) for line in commands.splitlines()} <= set(LINES)
+
+
 def test_every_command_is_run_or_excused():
     """No command stands on the page that neither a test here runs nor ELSEWHERE names."""
     left = set(LINES) - set(SERVED) - set(KUSTOMIZED) - set(SECRETS)
