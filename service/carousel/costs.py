@@ -8,7 +8,7 @@ import numpy as np
 
 from carousel.engines import Engine
 
-TICK = 0.002
+TICK = 0.003
 """Seconds a tick should take: short enough that a newcomer steps on soon, long enough that Python's part is small."""
 
 _NEAR_BEST = 0.9  # of the best throughput at any row count: fewer rows at that price answer sooner

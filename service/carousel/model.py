@@ -263,7 +263,6 @@ class Model:
             tally.padded_steps += sum(max(0, batch.steps - sequence.remaining) for sequence in batch.sequences)
         self._scheduler.complete(batch, outputs, state, now)
         tally.steps += rows * batch.steps
-        tally.rows.add(rows)
         tally.ticks[rows] += 1
         tally.ticks_ns[rows] += round((now - began) * 1e9)
         tally.tick_steps.add(batch.steps)

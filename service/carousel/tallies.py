@@ -33,11 +33,11 @@ class Histogram:
         self.total = 0.0
         self.exemplars: dict[int, Exemplar] = {}
 
-    def add(self, value: float, trace: str = "") -> None:
-        """Count one value, of a trace if it has one."""
+    def add(self, value: float, trace: str = "", count: int = 1) -> None:
+        """Count a value so many times, of a trace if it has one."""
         bucket = bisect_left(self.bounds, value)
-        self.counts[bucket] += 1
-        self.total += value
+        self.counts[bucket] += count
+        self.total += count * value
         if trace:
             self.exemplars[bucket] = Exemplar(trace, value, time.time())
 
@@ -75,12 +75,19 @@ class ModelTally:
     engine_seconds: float = 0.0
     wait: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     ride: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    rows: Histogram = field(default_factory=lambda: Histogram(POWERS))
     ticks: Counter[int] = field(default_factory=Counter)  # by rows
     ticks_ns: Counter[int] = field(default_factory=Counter)  # by rows
     tick_steps: Histogram = field(default_factory=lambda: Histogram(POWERS))
     sessions_opened: int = 0
     sessions_closed: Counter[str] = field(default_factory=Counter)  # by reason
+
+    @property
+    def rows(self) -> Histogram:
+        """Rows a tick."""
+        histogram = Histogram(POWERS)
+        for rows, ticks in self.ticks.items():
+            histogram.add(rows, count=ticks)
+        return histogram
 
     def answered(self, seconds: float, *, failed: bool) -> None:
         """Count a request that was let in and is over, and how long that took."""

@@ -11,29 +11,31 @@ from carousel.manifest import FOLDER, PLAN
 from carousel.tensors import Floats
 from tests.benchmarks import peak, report
 from tests.benchmarks.driven import modelled, ride
-from tests.benchmarks.measure import Spread, interleaved, ratios
-from tests.benchmarks.workloads import STACK_UNITS, flops, lognormal, version, vowels
+from tests.benchmarks.masked import BATCH, KERAS, TENSORFLOW, batches, pad, tensorflow
+from tests.benchmarks.measure import Spread, Timing, interleaved, ratios
+from tests.benchmarks.workloads import STACK_UNITS, flops, sequences_of, version
 
-BATCH = 32
-_ROUNDS = 7
+_ROUNDS = 5
 _STATE = 2 * sum(STACK_UNITS)
 _SGEMM = 40  # products a round
 
 CAROUSEL, ALONE, PADDED = "the carousel", "one by one", f"padded by {BATCH}"
-TENSORFLOW, KERAS = "TensorFlow's SavedModel, padded, masked", "Keras' predict, padded, masked"
 
 
 def main() -> None:
     rows, figures, bars = [], {}, {}
-    for name, sequences in (("lognormal", lognormal(400)), ("JapaneseVowels", vowels())):
-        found, numbers, walls = _measure(name, sequences)
+    for name in ("lognormal", "JapaneseVowels"):
+        with tensorflow(name) as peers:
+            found, numbers, walls = _measure(name, sequences_of(name), peers)
         rows += found
         figures[name] = numbers
         bars[name] = walls
     report.write("mixed", rows, figures, lambda figure: _draw(figure, bars))
 
 
-def _measure(name: str, sequences: list[Floats]) -> tuple[list[report.Row], dict[str, Any], dict[str, Spread]]:
+def _measure(
+    name: str, sequences: list[Floats], peers: dict[str, Callable[[], Timing]]
+) -> tuple[list[report.Row], dict[str, Any], dict[str, Spread]]:
     input_dim = sequences[0].shape[1]
     folder = version(f"stack{input_dim}", input_dim)
     engine = OnnxEngine(folder / FOLDER / PLAN)
@@ -42,8 +44,8 @@ def _measure(name: str, sequences: list[Floats]) -> tuple[list[report.Row], dict
     ways: dict[str, Callable[[], object]] = {
         CAROUSEL: lambda: ride(model, sequences),
         ALONE: lambda: [engine.run(x[:, None], np.zeros((1, _STATE), np.float32)) for x in sequences],
-        PADDED: lambda: [_padded(engine, batch) for batch in _batches(sequences)],
-        **_tensorflow(sequences),
+        PADDED: lambda: [_padded(engine, batch) for batch in batches(sequences)],
+        **peers,
         **{library: _repeated(product) for library, product in products.items()},
     }
     timings = interleaved(f"mixed, {name}", ways, _ROUNDS)
@@ -85,20 +87,8 @@ def _measure(name: str, sequences: list[Floats]) -> tuple[list[report.Row], dict
     return rows, figures, {way: Spread.of(walls[way]) for way in (CAROUSEL, ALONE, PADDED, TENSORFLOW, KERAS)}
 
 
-def _batches(sequences: list[Floats]) -> list[list[Floats]]:
-    return [sequences[i : i + BATCH] for i in range(0, len(sequences), BATCH)]
-
-
-def _pad(batch: list[Floats]) -> Floats:
-    """Fill up to the longest with zeros, [batch, timesteps, input_dim]."""
-    padded = np.zeros((len(batch), max(map(len, batch)), batch[0].shape[1]), np.float32)
-    for row, sequence in enumerate(batch):
-        padded[row, : len(sequence)] = sequence
-    return padded
-
-
 def _padded(engine: OnnxEngine, batch: list[Floats]) -> None:
-    inputs = np.ascontiguousarray(_pad(batch).swapaxes(0, 1))
+    inputs = np.ascontiguousarray(pad(batch).swapaxes(0, 1))
     outputs, _ = engine.run(inputs, np.zeros((len(batch), _STATE), np.float32))
     for row, sequence in enumerate(batch):
         outputs[len(sequence) - 1, row].copy()
@@ -110,40 +100,6 @@ def _repeated(product: Callable[[], object]) -> Callable[[], object]:
             product()
 
     return run
-
-
-def _tensorflow(sequences: list[Floats]) -> dict[str, Callable[[], object]]:
-    """The same layers behind a Masking layer, on one thread as well: as they are served, and as Keras' users ask."""
-    import tensorflow as tf  # noqa: PLC0415 - slow to import
-    from keras import Sequential, layers  # noqa: PLC0415 - as above
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    input_dim = sequences[0].shape[1]
-    masked = Sequential(
-        [
-            layers.Input((None, input_dim), name="inputs"),
-            layers.Masking(),
-            *(layers.LSTM(u, return_sequences=True) for u in STACK_UNITS[:-1]),
-            layers.LSTM(STACK_UNITS[-1]),
-        ]
-    )
-    folder = report.FOLDER / "models" / f"masked{input_dim}"
-    masked.export(folder, verbose=False)
-    saved = tf.saved_model.load(folder)
-    served = saved.signatures["serving_default"]
-
-    def by_saved_model() -> None:
-        assert saved is not None  # the signature alone does not keep its weights
-        for batch in _batches(sequences):
-            (answer,) = served(inputs=tf.constant(_pad(batch))).values()
-            answer.numpy()
-
-    def by_keras() -> None:
-        for batch in _batches(sequences):
-            masked.predict(_pad(batch), batch_size=BATCH, verbose=0)
-
-    return {TENSORFLOW: by_saved_model, KERAS: by_keras}
 
 
 def _draw(figure: Figure, bars: dict[str, dict[str, Spread]]) -> None:

@@ -63,6 +63,11 @@ def vowels() -> list[Floats]:
     return [np.ascontiguousarray(sequence.T, np.float32) for sequence in load_japanese_vowels()[0]]
 
 
+def sequences_of(name: str) -> list[Floats]:
+    """Give a mix of lengths by its name: so many that the last few, which ride with ever fewer, weigh little."""
+    return vowels() if name == "JapaneseVowels" else lognormal(1200)
+
+
 def predict_request(model: str, sequences: list[Floats]) -> bytes:
     """Write the request for some sequences."""
     request = PredictRequest(model=model)
