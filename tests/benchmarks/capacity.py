@@ -34,7 +34,8 @@ def main() -> None:
                 report.say("capacity", f"{what}: round {round_} of {_ROUNDS}")
     rows = [
         report.Row(
-            f"timesteps a CPU second, {what}, {SEQUENCES} sequences of {STEPS} a request", Spread.of(found).say()
+            f"timesteps a CPU second, {what}, {SEQUENCES} sequences of {STEPS} a request",
+            Spread.of(found).say(" thousand", 1e-3),
         )
         for what, found in rates.items()
     ]
