@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.report import FOLDER
@@ -61,6 +62,12 @@ def _numbers(pattern: str, text: str) -> Iterator[float]:
     return (float(found) for found in re.findall(pattern, text))
 
 
-def endless(port: int, body: Path, *, in_flight: int) -> "subprocess.Popen[bytes]":
-    """Keep so many Predict calls in flight until the process that this returns is ended."""
-    return subprocess.Popen(_command(port, PREDICT, body, 10_000_000, in_flight, 4), stdout=subprocess.DEVNULL)
+@contextmanager
+def endless(port: int, body: Path, *, in_flight: int) -> Iterator[None]:
+    """Keep so many Predict calls in flight."""
+    load = subprocess.Popen(_command(port, PREDICT, body, 10_000_000, in_flight, 4), stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        load.terminate()
+        load.wait()

@@ -1,7 +1,7 @@
 """A server that times its loop: `python -m tests.benchmarks.rounds REPOSITORY`.
 
-Prints its ports as `carousel serve` does, and on SIGTERM how long its rounds with work in them lasted: the median, the
-99.9th percentile and the longest, in milliseconds.
+Prints its ports as `carousel serve` does, and on SIGTERM how long the rounds lasted that began with work: the median,
+the 99.9th percentile and the longest, in milliseconds.
 """
 
 import sys

@@ -2,8 +2,6 @@
 
 import itertools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,23 +72,13 @@ def _rounds(repository: Path) -> dict[str, list[tuple[float, ...]]]:
     lasted: dict[str, list[tuple[float, ...]]] = {form: [] for form in _EVERY}
     for round_, (form, accept) in itertools.product(range(1, _ROUNDS + 1), _EVERY.items()):
         server = Watched("tests.benchmarks.rounds", str(repository))
-        with _loaded(server, body):
+        with endless(server.port, body, in_flight=16):
             for _ in range(_SCRAPES):
                 _scrape(server, accept)
                 time.sleep(1)
         lasted[form].append(tuple(map(float, server.end().split())))
         report.say("scrape", f"{form}: round {round_} of {_ROUNDS}")
     return lasted
-
-
-@contextmanager
-def _loaded(server: Watched, body: Path) -> Iterator[None]:
-    load = endless(server.port, body, in_flight=16)
-    try:
-        yield
-    finally:
-        load.terminate()
-        load.wait()
 
 
 def _scrape(server: Watched, accept: str) -> None:

@@ -1,7 +1,6 @@
 """Short among long: sequences of 10 steps by themselves, and beside an endless supply of 1000-step ones."""
 
 import contextlib
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,14 +59,10 @@ def _latencies(served: Served, body: bytes, seed: int) -> list[float]:
 
 @contextlib.contextmanager
 def _supplied(served: Served, body: Path) -> Iterator[None]:
-    load: subprocess.Popen[bytes] = endless(served.port, body, in_flight=_LONG_IN_FLIGHT)
-    try:
+    with endless(served.port, body, in_flight=_LONG_IN_FLIGHT):
         time.sleep(0.5)
         yield
-    finally:
-        load.terminate()
-        load.wait()
-        time.sleep(0.5)
+    time.sleep(0.5)
 
 
 def _draw(figure: Figure, alone: list[list[float]], beside: list[list[float]]) -> None:
