@@ -6,13 +6,13 @@ from pathlib import Path
 
 import keras
 
+from carousel.artifact.golden import Golden, write_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, Manifest, fingerprint
+from carousel.artifact.signature import read_signature
 from carousel.engines import Engine, reproduces
 from carousel.engines.bits import check_bits
 from carousel.engines.onnx import OnnxEngine
 from carousel.engines.tensorflow import TensorFlowEngine
-from carousel.golden import Golden, write_golden
-from carousel.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, Manifest, fingerprint
-from carousel.signature import read_signature
 from carousel_models.errors import ExportRefused
 from carousel_models.golden_answers import golden_answers
 from carousel_models.graph import NoPlan

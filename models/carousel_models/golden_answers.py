@@ -5,8 +5,8 @@ import itertools
 import keras
 import numpy as np
 
-from carousel.golden import Golden, disagreement
-from carousel.signature import LAST_STEP, SEQUENCE
+from carousel.artifact.golden import Golden, disagreement
+from carousel.artifact.signature import LAST_STEP, SEQUENCE
 from carousel.tensors import Floats
 from carousel_models.errors import ExportRefused
 from carousel_models.saved import Served

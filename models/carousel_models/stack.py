@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from carousel.manifest import State
+from carousel.artifact.manifest import State
 from carousel_models.sequence_form import RidesWhole, sequence_form
 
 

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from carousel.artifact.repository import versions
 from carousel.catalog import Catalog
 from carousel.engines import Choice
 from carousel.errors import CarouselError, ModelNotFound, ModelRejected
 from carousel.model import Loaded, load
-from carousel.repository import versions
 
 logger = logging.getLogger("carousel.loader")
 

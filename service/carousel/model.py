@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carousel.admission import Admission
+from carousel.artifact.manifest import State, fingerprint, read_manifest
+from carousel.artifact.signature import Signature, read_signature
 from carousel.batch import Batch
 from carousel.costs import Costs, profile
 from carousel.engines import Choice, Engine, load_engine
 from carousel.engines.bits import check_bits
 from carousel.errors import EngineFault, GoingAway, NotStateful, Overloaded
-from carousel.manifest import State, fingerprint, read_manifest
 from carousel.scheduler import Scheduler
 from carousel.sequence import Sequence
-from carousel.signature import Signature, read_signature
 from carousel.tallies import ModelTally
 from carousel.tensors import Floats
 

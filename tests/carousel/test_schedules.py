@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from carousel.admission import Admission
+from carousel.artifact.signature import Signature, TensorSpec
 from carousel.engines.onnx import OnnxEngine
 from carousel.model import Loaded, Model
 from carousel.sequence import Sequence
-from carousel.signature import Signature, TensorSpec
 from carousel.testing import flat_costs
 from carousel_models.lowering import plan_of
 from carousel_models.stack import stack_of

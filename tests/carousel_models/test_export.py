@@ -13,9 +13,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from carousel.golden import disagreement, read_golden
-from carousel.manifest import FOLDER, GOLDEN, fingerprint, read_manifest
-from carousel.signature import read_signature
+from carousel.artifact.golden import disagreement, read_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, fingerprint, read_manifest
+from carousel.artifact.signature import read_signature
 from carousel_models.errors import ExportRefused, VersionExists
 from carousel_models.export import export
 from carousel_models.publishing import publish

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from keras import layers
 
+from carousel.artifact.golden import disagreement
+from carousel.artifact.manifest import read_manifest
+from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
-from carousel.golden import disagreement
-from carousel.manifest import read_manifest
-from carousel.signature import read_signature
 from carousel_models.errors import ExportRefused
 from carousel_models.export import export
 from carousel_models.keras_2 import readable

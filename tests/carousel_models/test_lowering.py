@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from carousel.artifact.golden import disagreement
 from carousel.engines.onnx import OnnxEngine
-from carousel.golden import disagreement
 from carousel_models.graph import NoPlan
 from carousel_models.lowering import plan_of
 from carousel_models.sequence_form import RidesWhole

@@ -12,12 +12,12 @@ import yaml
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from carousel.artifact.golden import Golden, disagreement, read_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, read_manifest
+from carousel.artifact.signature import read_signature
 from carousel.client import Client
 from carousel.client.answers import predict_request
 from carousel.engines import load_engine
-from carousel.golden import Golden, disagreement, read_golden
-from carousel.manifest import FOLDER, GOLDEN, read_manifest
-from carousel.signature import read_signature
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 from tests.deploy.overlays import one
 from tests.deploy.podman import BASE, Podman, run

@@ -5,12 +5,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from carousel.artifact.golden import TOLERANCE, Golden, disagreement, read_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, PLAN, Manifest, fingerprint
+from carousel.artifact.signature import Signature
 from carousel.engines.onnx import OnnxEngine
 from carousel.engines.tensorflow import TensorFlowEngine
 from carousel.errors import ModelRejected
-from carousel.golden import TOLERANCE, Golden, disagreement, read_golden
-from carousel.manifest import FOLDER, GOLDEN, PLAN, Manifest, fingerprint
-from carousel.signature import Signature
 from carousel.tensors import Floats
 
 Choice = Literal["auto", "onnx", "tensorflow"]

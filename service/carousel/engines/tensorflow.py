@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from carousel.artifact.manifest import Manifest, State
+from carousel.artifact.signature import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, Signature
 from carousel.errors import ModelRejected
-from carousel.manifest import Manifest, State
-from carousel.signature import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, Signature
 from carousel.tensors import Floats
 
 _OUTPUTS = "outputs"

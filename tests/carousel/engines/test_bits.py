@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import activations, layers
 
+from carousel.artifact.golden import disagreement
+from carousel.artifact.manifest import read_manifest
+from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
 from carousel.engines.bits import check_bits
 from carousel.engines.onnx import OnnxEngine
-from carousel.golden import disagreement
-from carousel.manifest import read_manifest
-from carousel.signature import read_signature
 from carousel_models.activations import LSTM_ACTIVATIONS
 from carousel_models.lowering import plan_of
 from carousel_models.stack import stack_of

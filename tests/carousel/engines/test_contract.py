@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from carousel.artifact.golden import disagreement, read_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, read_manifest
+from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
-from carousel.golden import disagreement, read_golden
-from carousel.manifest import FOLDER, GOLDEN, read_manifest
-from carousel.signature import read_signature
 
 TEACHING = ["lstm128", "stack", "relu50"]
 

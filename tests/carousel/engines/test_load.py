@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from carousel.artifact.golden import Golden, read_golden, write_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, read_manifest
+from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
 from carousel.errors import ModelRejected
-from carousel.golden import Golden, read_golden, write_golden
-from carousel.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, read_manifest
-from carousel.signature import read_signature
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ sys.modules["tensorflow"] = None
 from pathlib import Path
 from carousel.engines import load_engine
 from carousel.errors import ModelRejected
-from carousel.manifest import read_manifest
-from carousel.signature import read_signature
+from carousel.artifact.manifest import read_manifest
+from carousel.artifact.signature import read_signature
 plain, whole = map(Path, sys.argv[1:])
 engine, because = load_engine(plain, read_signature(plain), read_manifest(plain))
 print(engine.name)

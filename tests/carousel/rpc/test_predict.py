@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from carousel.artifact.golden import TOLERANCE, disagreement
 from carousel.client import Client
 from carousel.errors import DeadlineExceeded, InvalidRequest, Overloaded
-from carousel.golden import TOLERANCE, disagreement
 
 TEACHING = {"lstm128": (100, 300), "stack": (5, 64), "relu50": (10, 1)}
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from carousel.artifact.signature import INPUTS, LAST_STEP, SEQUENCE
 from carousel.errors import InvalidRequest, Violation
 from carousel.model import Model
 from carousel.oip.open_inference_pb2 import ModelInferRequest
 from carousel.rpc.open_inference.parameters import Parameters, read_parameters
 from carousel.rpc.open_inference.tensors import FLOATS, INTEGERS, read_tensor
-from carousel.signature import INPUTS, LAST_STEP, SEQUENCE
 from carousel.tensors import Floats, describe
 from carousel.wire import Bounds, finite, shape_faults
 
