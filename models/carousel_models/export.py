@@ -10,7 +10,7 @@ from carousel.artifact.golden import Golden, write_golden
 from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, Manifest, fingerprint
 from carousel.artifact.signature import read_signature
 from carousel.engines import Engine, reproduces
-from carousel.engines.bits import check_bits
+from carousel.engines.invariance import check_bits
 from carousel.engines.onnx import OnnxEngine
 from carousel.engines.tensorflow import TensorFlowEngine
 from carousel_models.errors import ExportRefused

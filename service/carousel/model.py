@@ -17,7 +17,7 @@ from carousel.artifact.signature import Signature, read_signature
 from carousel.batch import Batch
 from carousel.costs import Costs, profile
 from carousel.engines import Choice, Engine, load_engine
-from carousel.engines.bits import check_bits
+from carousel.engines.invariance import check_bits
 from carousel.errors import EngineFault, GoingAway, NotStateful, Overloaded
 from carousel.scheduler import Scheduler
 from carousel.sequence import Sequence

@@ -13,7 +13,7 @@ from carousel.artifact.golden import disagreement
 from carousel.artifact.manifest import read_manifest
 from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
-from carousel.engines.bits import check_bits
+from carousel.engines.invariance import check_bits
 from carousel.engines.onnx import OnnxEngine
 from carousel_models.activations import LSTM_ACTIVATIONS
 from carousel_models.lowering import plan_of

@@ -8,7 +8,7 @@ import numpy as np
 from carousel.tensors import Floats
 
 if TYPE_CHECKING:
-    from carousel.engines import Engine
+    from carousel.engines.loading import Engine
 
 _ROWS, _STEPS = 17, 7
 _CUTS = ((7,), (1, 6), (4, 3), (1,) * 7)
