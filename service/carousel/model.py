@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carousel.admission import Admission
 from carousel.artifact.manifest import State, fingerprint, read_manifest
 from carousel.artifact.signature import Signature, read_signature
-from carousel.batch import Batch
-from carousel.costs import Costs, profile
+from carousel.batching.admission import Admission
+from carousel.batching.batch import Batch
+from carousel.batching.costs import Costs, profile
+from carousel.batching.scheduler import Scheduler
+from carousel.batching.sequence import Sequence
 from carousel.engines import Choice, Engine, load_engine
 from carousel.engines.invariance import check_bits
 from carousel.errors import EngineFault, GoingAway, NotStateful, Overloaded
-from carousel.scheduler import Scheduler
-from carousel.sequence import Sequence
 from carousel.tallies import ModelTally
 from carousel.tensors import Floats
 

@@ -11,7 +11,7 @@ from types import FrameType
 import grpc
 
 from carousel import metrics, transport
-from carousel.admission import Admission
+from carousel.batching.admission import Admission
 from carousel.catalog import Catalog
 from carousel.figures import Figures, ModelFigures
 from carousel.loader import Loader

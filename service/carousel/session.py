@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
+from carousel.batching.sequence import Sequence
 from carousel.model import Model
-from carousel.sequence import Sequence
 from carousel.tensors import Floats
 
 Answered = Callable[["Session", Sequence], None]

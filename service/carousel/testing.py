@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from carousel.costs import TICK, Costs
+from carousel.batching.costs import TICK, Costs
 from carousel.tensors import Floats
 from carousel.transport import Status
 

@@ -5,10 +5,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from carousel.admission import Admission
+from carousel.batching.admission import Admission
+from carousel.batching.sequence import Sequence
 from carousel.engines import Engine
 from carousel.model import Loaded, Model, load
-from carousel.sequence import Sequence
 from carousel.tensors import Floats
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from carousel import transport
-from carousel.admission import Admission
-from carousel.costs import TICK, Costs
+from carousel.batching.admission import Admission
+from carousel.batching.costs import TICK, Costs
+from carousel.batching.sequence import Sequence
 from carousel.loop import Loop
 from carousel.model import Loaded, Model, load
-from carousel.sequence import Sequence
 from carousel.tensors import Floats
 from tests.benchmarks import report
 from tests.benchmarks.measure import Spread

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from carousel.admission import Admission
+from carousel.batching.admission import Admission
 from carousel.errors import Overloaded
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.costs import TICK, Costs, profile
-from carousel.scheduler import Scheduler
-from carousel.sequence import Sequence
+from carousel.batching.costs import TICK, Costs, profile
+from carousel.batching.scheduler import Scheduler
+from carousel.batching.sequence import Sequence
 
 
 def test_between_measured_counts_a_step_costs_what_the_line_says():

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carousel.admission import Admission
 from carousel.artifact.manifest import State
 from carousel.artifact.signature import Signature, TensorSpec
+from carousel.batching.admission import Admission
+from carousel.batching.scheduler import PATIENCE, Scheduler
+from carousel.batching.sequence import Sequence
 from carousel.errors import DeadlineExceeded, EngineFault
 from carousel.model import Loaded, Model
 from carousel.rpc.group import Group
-from carousel.scheduler import PATIENCE, Scheduler
-from carousel.sequence import Sequence
 from carousel.testing import FakeEngine, flat_costs
 
 TICK = 0.002

@@ -1,8 +1,8 @@
 """How carousel.v1 says what a sequence gave and what a model is."""
 
 from carousel.artifact.signature import TensorSpec
+from carousel.batching.sequence import Sequence
 from carousel.model import Loaded
-from carousel.sequence import Sequence
 from carousel.snapshot import write_snapshot
 from carousel.v1 import inference_pb2 as pb
 from carousel.wire import write_tensor

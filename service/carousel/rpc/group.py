@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from carousel.batching.sequence import Sequence
 from carousel.errors import CarouselError
 from carousel.model import Model
-from carousel.sequence import Sequence
 
 
 class Group:

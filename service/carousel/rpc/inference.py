@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from carousel.batching.sequence import Sequence
 from carousel.catalog import Catalog
 from carousel.errors import InvalidRequest, NotStateful, Violation
 from carousel.model import Loaded, Model
@@ -9,7 +10,6 @@ from carousel.rpc.answers import write_model, write_prediction
 from carousel.rpc.gates import fail
 from carousel.rpc.group import Group
 from carousel.rpc.trace import trace_of
-from carousel.sequence import Sequence
 from carousel.snapshot import read_snapshot
 from carousel.tensors import FLOAT32, Floats
 from carousel.transport import Call

@@ -4,6 +4,7 @@ from collections import deque
 
 from google.protobuf.message import DecodeError
 
+from carousel.batching.sequence import Sequence
 from carousel.catalog import Catalog
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, Overloaded, SessionExpired, Violation
 from carousel.model import Model
@@ -12,7 +13,6 @@ from carousel.rpc.gates import fail, not_a_message
 from carousel.rpc.inference import read_start
 from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
-from carousel.sequence import Sequence
 from carousel.session import Session
 from carousel.snapshot import write_snapshot
 from carousel.status import status_of

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from carousel.batching.sequence import Sequence
 from carousel.catalog import Catalog
 from carousel.errors import CarouselError
 from carousel.model import Model
@@ -14,7 +15,6 @@ from carousel.rpc.open_inference.answer import write_answer
 from carousel.rpc.open_inference.question import Question, Reader
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.open_inference.versions import find
-from carousel.sequence import Sequence
 
 Answer = Callable[[ModelInferResponse], None]
 Fail = Callable[[CarouselError], None]

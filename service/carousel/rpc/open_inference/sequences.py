@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from carousel.batching.sequence import Sequence
 from carousel.catalog import Catalog
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, SessionExpired, Violation
 from carousel.model import Model
@@ -12,7 +13,6 @@ from carousel.rpc.open_inference.answer import write_answer
 from carousel.rpc.open_inference.question import Question, Reader
 from carousel.rpc.open_inference.versions import find
 from carousel.rpc.roster import Roster
-from carousel.sequence import Sequence
 from carousel.session import Session
 
 _REMEMBERED = 4096

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from carousel.sequence import Sequence
+from carousel.batching.sequence import Sequence
 from carousel.tensors import Floats
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.sequence import Sequence
+from carousel.batching.sequence import Sequence
 from carousel.tensors import Floats
 
 

@@ -2,13 +2,13 @@
 
 from operator import attrgetter
 
-from carousel.batch import Batch
-from carousel.costs import Costs
+from carousel.batching.batch import Batch
+from carousel.batching.costs import Costs
+from carousel.batching.queue import Deadlines, Queue
+from carousel.batching.sequence import Sequence
+from carousel.batching.slots import Slots
 from carousel.errors import DeadlineExceeded
-from carousel.sequence import Sequence
-from carousel.slots import Slots
 from carousel.tensors import Floats
-from carousel.waiting import Deadlines, Queue
 
 PATIENCE = 100.0
 """How many times its own remaining work a sequence may be overtaken for: short ones pass long ones, and whatever

@@ -3,7 +3,7 @@
 import heapq
 import math
 
-from carousel.sequence import Sequence
+from carousel.batching.sequence import Sequence
 
 _Entry = tuple[float, int, Sequence]
 """When, then who came first: no two are equal, and the sequences themselves are never compared."""
