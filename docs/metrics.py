@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from carousel.instruments import INSTRUMENTS
+from carousel.telemetry.instruments import INSTRUMENTS
 
 PAGE = Path(__file__).with_suffix(".md")
 

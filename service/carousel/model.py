@@ -21,7 +21,7 @@ from carousel.batching.sequence import Sequence
 from carousel.engines import Choice, Engine, load_engine
 from carousel.engines.invariance import check_bits
 from carousel.errors import EngineFault, GoingAway, NotStateful, Overloaded
-from carousel.tallies import ModelTally
+from carousel.telemetry.counters import ModelTally
 from carousel.tensors import Floats
 
 if TYPE_CHECKING:

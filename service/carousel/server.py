@@ -10,16 +10,17 @@ from types import FrameType
 
 import grpc
 
-from carousel import metrics, transport
+from carousel import transport
 from carousel.batching.admission import Admission
 from carousel.catalog import Catalog
-from carousel.figures import Figures, ModelFigures
 from carousel.loader import Loader
 from carousel.loop import Loop
 from carousel.model import Loaded, Model
-from carousel.process import Usage
 from carousel.rpc.services import Services
 from carousel.settings import Settings
+from carousel.telemetry import prometheus as metrics
+from carousel.telemetry.process import Usage
+from carousel.telemetry.readings import Figures, ModelFigures
 from carousel.wire import Bounds
 
 logger = logging.getLogger("carousel.server")

@@ -12,10 +12,10 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-from carousel import metrics
-from carousel.figures import Figures
-from carousel.process import Usage
 from carousel.settings import Settings
+from carousel.telemetry import prometheus as metrics
+from carousel.telemetry.process import Usage
+from carousel.telemetry.readings import Figures
 
 logger = logging.getLogger("carousel.workers")
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.tallies import SECONDS, Histogram, ModelTally, RpcTally
+from carousel.telemetry.counters import SECONDS, Histogram, ModelTally, RpcTally
 
 VALUES = st.lists(st.tuples(st.floats(0, 20), st.sampled_from(["", "a" * 32, "b" * 32])))
 

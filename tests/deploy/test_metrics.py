@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from carousel.client import AsyncClient, Client
 from carousel.errors import ModelNotFound
-from carousel.instruments import INSTRUMENTS
 from carousel.oip.open_inference_pb2 import ModelInferRequest
 from carousel.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from carousel.telemetry.instruments import INSTRUMENTS
 from carousel.v1.inference_pb2 import PredictRequest, StreamRequest
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 from carousel.wire import write_tensor

@@ -6,7 +6,7 @@ from google.protobuf.message import DecodeError
 
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
 from carousel.status import status_of
-from carousel.tallies import RpcTally
+from carousel.telemetry.counters import RpcTally
 from carousel.transport import Call, Code, Status, Streaming, Unary
 
 

@@ -19,7 +19,7 @@ from carousel.rpc.reflection import Reflection
 from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
 from carousel.settings import Settings
-from carousel.tallies import RpcTally
+from carousel.telemetry.counters import RpcTally
 from carousel.transport import Call, Streaming, Unary
 from carousel.v1 import inference_pb2
 from carousel.wire import Bounds

@@ -6,7 +6,6 @@ from functools import partial
 from carousel.catalog import Catalog
 from carousel.errors import CarouselError
 from carousel.oip import open_inference_pb2 as pb
-from carousel.process import version
 from carousel.rpc.gates import fail
 from carousel.rpc.health import Health
 from carousel.rpc.open_inference.infer import Infer
@@ -18,6 +17,7 @@ from carousel.rpc.open_inference.stream import Streams
 from carousel.rpc.open_inference.versions import find
 from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
+from carousel.telemetry.process import version
 from carousel.transport import Call, Code, Status
 from carousel.wire import Bounds
 

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, Exemplar, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from carousel.figures import Figures
-from carousel.instruments import INSTRUMENTS, Instrument
-from carousel.tallies import Histogram
+from carousel.telemetry.counters import Histogram
+from carousel.telemetry.instruments import INSTRUMENTS, Instrument
+from carousel.telemetry.readings import Figures
 
 _KINDS: dict[str, Any] = {
     "counter": CounterMetricFamily,

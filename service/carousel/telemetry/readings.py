@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from carousel.model import Model
-from carousel.process import Usage
-from carousel.tallies import ModelTally, RpcTally
+from carousel.telemetry.counters import ModelTally, RpcTally
+from carousel.telemetry.process import Usage
 
 
 @dataclass(frozen=True, slots=True)

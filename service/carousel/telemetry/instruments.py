@@ -7,9 +7,9 @@ from typing import Literal
 
 from grpc import StatusCode
 
-from carousel.figures import Figures, ModelFigures
-from carousel.process import versions
-from carousel.tallies import Histogram, RpcTally
+from carousel.telemetry.counters import Histogram, RpcTally
+from carousel.telemetry.process import versions
+from carousel.telemetry.readings import Figures, ModelFigures
 
 Sample = tuple[tuple[str, ...], float | Histogram]
 """The values of a metric's labels, and what was counted under them."""

@@ -1,0 +1,1 @@
+"""What is counted, copied, and shown to Prometheus."""
