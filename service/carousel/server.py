@@ -21,7 +21,7 @@ from carousel.settings import Settings
 from carousel.telemetry import prometheus as metrics
 from carousel.telemetry.process import Usage
 from carousel.telemetry.readings import Figures, ModelFigures
-from carousel.wire import Bounds
+from carousel.wire.messages import Bounds
 
 logger = logging.getLogger("carousel.server")
 

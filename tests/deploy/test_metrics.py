@@ -21,7 +21,7 @@ from carousel.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from carousel.telemetry.instruments import INSTRUMENTS
 from carousel.v1.inference_pb2 import PredictRequest, StreamRequest
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
-from carousel.wire import write_tensor
+from carousel.wire.messages import write_tensor
 from tests.deploy.tools import ROOT, Served, tool
 from tests.deploy.watched import until
 

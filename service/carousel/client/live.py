@@ -17,7 +17,7 @@ from carousel.client.journal import Journal
 from carousel.client.roster import Line, Link, Roster
 from carousel.errors import Cancelled, CarouselError
 from carousel.v1 import inference_pb2 as pb
-from carousel.wire import write_tensor
+from carousel.wire.messages import write_tensor
 
 
 class LiveSequence:

@@ -5,7 +5,7 @@ from carousel.batching.sequence import Sequence
 from carousel.model import Loaded
 from carousel.snapshot import write_snapshot
 from carousel.v1 import inference_pb2 as pb
-from carousel.wire import write_tensor
+from carousel.wire.messages import write_tensor
 
 
 def write_prediction(sequence: Sequence, start: int, loaded: Loaded, into: pb.Prediction) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from google.protobuf.message import DecodeError
 
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
-from carousel.status import status_of
 from carousel.telemetry.counters import RpcTally
 from carousel.transport import Call, Code, Status, Streaming, Unary
+from carousel.wire.codes import status_of
 
 
 def fail(call: Call, error: CarouselError) -> None:

@@ -20,7 +20,7 @@ from carousel.v1.inference_pb2 import (
     PredictRequest,
     PredictResponse,
 )
-from carousel.wire import Bounds, read_steps
+from carousel.wire.messages import Bounds, read_steps
 
 
 class Inference:

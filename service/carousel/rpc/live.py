@@ -15,11 +15,11 @@ from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
 from carousel.session import Session
 from carousel.snapshot import write_snapshot
-from carousel.status import status_of
 from carousel.tensors import Floats
 from carousel.transport import Call
 from carousel.v1.inference_pb2 import StreamRequest, StreamResponse
-from carousel.wire import Bounds, read_steps
+from carousel.wire.codes import status_of
+from carousel.wire.messages import Bounds, read_steps
 
 _UNSENT = 1 << 20
 """Bytes of answers that may wait for a slow reader before its stream is read no further."""

@@ -22,7 +22,7 @@ from carousel.settings import Settings
 from carousel.telemetry.counters import RpcTally
 from carousel.transport import Call, Streaming, Unary
 from carousel.v1 import inference_pb2
-from carousel.wire import Bounds
+from carousel.wire.messages import Bounds
 
 _INFERENCE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

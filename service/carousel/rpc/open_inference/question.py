@@ -11,7 +11,7 @@ from carousel.oip.open_inference_pb2 import ModelInferRequest
 from carousel.rpc.open_inference.parameters import Parameters, read_parameters
 from carousel.rpc.open_inference.tensors import FLOATS, INTEGERS, read_tensor
 from carousel.tensors import Floats, describe
-from carousel.wire import Bounds, finite, shape_faults
+from carousel.wire.messages import Bounds, finite, shape_faults
 
 LENGTHS = "lengths"
 

@@ -19,7 +19,7 @@ from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
 from carousel.telemetry.process import version
 from carousel.transport import Call, Code, Status
-from carousel.wire import Bounds
+from carousel.wire.messages import Bounds
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 

@@ -1,0 +1,1 @@
+"""What server and client both write: v1 messages, and errors as gRPC codes."""
