@@ -12,11 +12,11 @@ import grpc
 
 from carousel import transport
 from carousel.batching.admission import Admission
-from carousel.catalog import Catalog
-from carousel.loader import Loader
 from carousel.loop import Loop
-from carousel.model import Loaded, Model
 from carousel.rpc.services import Services
+from carousel.serving.catalog import Catalog
+from carousel.serving.loader import Loader
+from carousel.serving.model import Loaded, Model
 from carousel.settings import Settings
 from carousel.telemetry import prometheus as metrics
 from carousel.telemetry.process import Usage

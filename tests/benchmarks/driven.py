@@ -8,7 +8,7 @@ from pathlib import Path
 from carousel.batching.admission import Admission
 from carousel.batching.sequence import Sequence
 from carousel.engines import Engine
-from carousel.model import Loaded, Model, load
+from carousel.serving.model import Loaded, Model, load
 from carousel.tensors import Floats
 
 

@@ -15,7 +15,7 @@ from carousel.batching.admission import Admission
 from carousel.batching.costs import TICK, Costs
 from carousel.batching.sequence import Sequence
 from carousel.loop import Loop
-from carousel.model import Loaded, Model, load
+from carousel.serving.model import Loaded, Model, load
 from carousel.tensors import Floats
 from tests.benchmarks import report
 from tests.benchmarks.measure import Spread

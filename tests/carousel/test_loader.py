@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from carousel.catalog import Catalog
 from carousel.errors import GoingAway, ModelNotFound
-from carousel.loader import Loader
-from carousel.model import Model
+from carousel.serving.catalog import Catalog
+from carousel.serving.loader import Loader
+from carousel.serving.model import Model
 
 
 class Admitting:

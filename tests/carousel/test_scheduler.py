@@ -14,8 +14,8 @@ from carousel.batching.admission import Admission
 from carousel.batching.scheduler import PATIENCE, Scheduler
 from carousel.batching.sequence import Sequence
 from carousel.errors import DeadlineExceeded, EngineFault
-from carousel.model import Loaded, Model
-from carousel.rpc.group import Group
+from carousel.serving.model import Loaded, Model
+from carousel.serving.request import Group
 from carousel.testing import FakeEngine, flat_costs
 
 TICK = 0.002

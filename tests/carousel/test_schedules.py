@@ -10,7 +10,7 @@ from carousel.artifact.signature import Signature, TensorSpec
 from carousel.batching.admission import Admission
 from carousel.batching.sequence import Sequence
 from carousel.engines.onnx import OnnxEngine
-from carousel.model import Loaded, Model
+from carousel.serving.model import Loaded, Model
 from carousel.testing import flat_costs
 from carousel_models.lowering import plan_of
 from carousel_models.stack import stack_of

@@ -30,7 +30,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _on_disk(folder: Path) -> list[str]:
-    from carousel.model import load  # noqa: PLC0415 - the engine takes a moment to import
+    from carousel.serving.model import load  # noqa: PLC0415 - the engine takes a moment to import
 
     loaded = load(folder.resolve())
     signature = loaded.signature

@@ -3,14 +3,14 @@
 from functools import partial
 
 from carousel.batching.sequence import Sequence
-from carousel.catalog import Catalog
 from carousel.errors import InvalidRequest, NotStateful, Violation
-from carousel.model import Loaded, Model
 from carousel.rpc.answers import write_model, write_prediction
 from carousel.rpc.gates import fail
-from carousel.rpc.group import Group
 from carousel.rpc.trace import trace_of
-from carousel.snapshot import read_snapshot
+from carousel.serving.catalog import Catalog
+from carousel.serving.model import Loaded, Model
+from carousel.serving.request import Group
+from carousel.serving.snapshot import read_snapshot
 from carousel.tensors import FLOAT32, Floats
 from carousel.transport import Call
 from carousel.v1.inference_pb2 import (

@@ -5,16 +5,16 @@ from collections import deque
 from google.protobuf.message import DecodeError
 
 from carousel.batching.sequence import Sequence
-from carousel.catalog import Catalog
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, Overloaded, SessionExpired, Violation
-from carousel.model import Model
 from carousel.rpc.answers import write_prediction
 from carousel.rpc.gates import fail, not_a_message
 from carousel.rpc.inference import read_start
-from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
-from carousel.session import Session
-from carousel.snapshot import write_snapshot
+from carousel.serving.catalog import Catalog
+from carousel.serving.model import Model
+from carousel.serving.session import Session
+from carousel.serving.sessions import Roster
+from carousel.serving.snapshot import write_snapshot
 from carousel.tensors import Floats
 from carousel.transport import Call
 from carousel.v1.inference_pb2 import StreamRequest, StreamResponse

@@ -7,7 +7,6 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from carousel.catalog import Catalog
 from carousel.loop import Loop
 from carousel.rpc.gates import Gate, secured, streaming, unary
 from carousel.rpc.health import Health
@@ -16,8 +15,9 @@ from carousel.rpc.live import Live
 from carousel.rpc.open_inference import SERVICE as _OPEN_INFERENCE
 from carousel.rpc.open_inference import OpenInference, Repository
 from carousel.rpc.reflection import Reflection
-from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
+from carousel.serving.catalog import Catalog
+from carousel.serving.sessions import Roster
 from carousel.settings import Settings
 from carousel.telemetry.counters import RpcTally
 from carousel.transport import Call, Streaming, Unary

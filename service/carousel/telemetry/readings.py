@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from carousel.model import Model
+from carousel.serving.model import Model
 from carousel.telemetry.counters import ModelTally, RpcTally
 from carousel.telemetry.process import Usage
 

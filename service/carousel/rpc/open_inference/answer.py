@@ -4,10 +4,10 @@ import numpy as np
 
 from carousel.artifact.signature import LAST_STEP, SEQUENCE
 from carousel.batching.sequence import Sequence
-from carousel.model import Loaded
 from carousel.oip.open_inference_pb2 import ModelInferResponse
 from carousel.rpc.open_inference.question import Question
 from carousel.rpc.open_inference.tensors import write_output
+from carousel.serving.model import Loaded
 from carousel.tensors import Floats
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from carousel.batching.sequence import Sequence
-from carousel.catalog import Catalog
 from carousel.errors import CarouselError
-from carousel.model import Model
 from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
-from carousel.rpc.group import Group
 from carousel.rpc.open_inference.answer import write_answer
 from carousel.rpc.open_inference.question import Question, Reader
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.open_inference.versions import find
+from carousel.serving.catalog import Catalog
+from carousel.serving.model import Model
+from carousel.serving.request import Group
 
 Answer = Callable[[ModelInferResponse], None]
 Fail = Callable[[CarouselError], None]

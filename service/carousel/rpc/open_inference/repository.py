@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from carousel.catalog import Catalog
 from carousel.errors import CarouselError
 from carousel.oip.open_inference_pb2 import (
     RepositoryIndexRequest,
@@ -15,6 +14,7 @@ from carousel.oip.open_inference_pb2 import (
     RepositoryModelUnloadResponse,
 )
 from carousel.rpc.gates import fail
+from carousel.serving.catalog import Catalog
 from carousel.transport import Call, Code, Status
 
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from carousel.batching.sequence import Sequence
-from carousel.catalog import Catalog
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, SessionExpired, Violation
-from carousel.model import Model
 from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 from carousel.rpc.open_inference.answer import write_answer
 from carousel.rpc.open_inference.question import Question, Reader
 from carousel.rpc.open_inference.versions import find
-from carousel.rpc.roster import Roster
-from carousel.session import Session
+from carousel.serving.catalog import Catalog
+from carousel.serving.model import Model
+from carousel.serving.session import Session
+from carousel.serving.sessions import Roster
 
 _REMEMBERED = 4096
 """How many of the sequences that ended are remembered, to say why when someone goes on with one."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from carousel.catalog import Catalog
 from carousel.errors import CarouselError
 from carousel.oip import open_inference_pb2 as pb
 from carousel.rpc.gates import fail
@@ -15,8 +14,9 @@ from carousel.rpc.open_inference.repository import RepositoryMethods
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.open_inference.stream import Streams
 from carousel.rpc.open_inference.versions import find
-from carousel.rpc.roster import Roster
 from carousel.rpc.trace import trace_of
+from carousel.serving.catalog import Catalog
+from carousel.serving.sessions import Roster
 from carousel.telemetry.process import version
 from carousel.transport import Call, Code, Status
 from carousel.wire.messages import Bounds

@@ -1,8 +1,8 @@
 """Models by the protocol's words for them: a version is text, and none is the newest."""
 
-from carousel.catalog import Catalog
 from carousel.errors import InvalidRequest, Violation
-from carousel.model import Model
+from carousel.serving.catalog import Catalog
+from carousel.serving.model import Model
 
 
 def find(catalog: Catalog, name: str, version: str) -> Model:

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Iterator
 
 from carousel.errors import ModelNotFound
-from carousel.model import Model
+from carousel.serving.model import Model
 
-logger = logging.getLogger("carousel.catalog")
+logger = logging.getLogger("carousel.serving.catalog")
 
 
 class Catalog:

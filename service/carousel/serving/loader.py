@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carousel.artifact.repository import versions
-from carousel.catalog import Catalog
 from carousel.engines import Choice
 from carousel.errors import CarouselError, ModelNotFound, ModelRejected
-from carousel.model import Loaded, load
+from carousel.serving.catalog import Catalog
+from carousel.serving.model import Loaded, load
 
-logger = logging.getLogger("carousel.loader")
+logger = logging.getLogger("carousel.serving.loader")
 
 
 class _Rejection(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from carousel.errors import Overloaded
-from carousel.model import Model
-from carousel.session import Session
+from carousel.serving.model import Model
+from carousel.serving.session import Session
 
 
 class Holder(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from carousel.batching.sequence import Sequence
 from carousel.errors import CarouselError
-from carousel.model import Model
+from carousel.serving.model import Model
 
 
 class Group:

@@ -25,9 +25,9 @@ from carousel.telemetry.counters import ModelTally
 from carousel.tensors import Floats
 
 if TYPE_CHECKING:
-    from carousel.session import Session
+    from carousel.serving.session import Session
 
-logger = logging.getLogger("carousel.model")
+logger = logging.getLogger("carousel.serving.model")
 
 STANDSTILL = 0.01
 """Seconds of one engine call above which it runs on a thread of its own, so that the loop never stands still."""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from carousel.batching.sequence import Sequence
-from carousel.model import Model
+from carousel.serving.model import Model
 from carousel.tensors import Floats
 
 Answered = Callable[["Session", Sequence], None]

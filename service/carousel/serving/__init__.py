@@ -1,0 +1,1 @@
+"""What is served, on the loop's thread: versions, requests, live sequences, the catalog."""
