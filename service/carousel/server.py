@@ -13,7 +13,7 @@ import grpc
 from carousel import transport
 from carousel.batching.admission import Admission
 from carousel.loop import Loop
-from carousel.rpc.services import Services
+from carousel.rpc.methods import Services
 from carousel.serving.catalog import Catalog
 from carousel.serving.loader import Loader
 from carousel.serving.model import Loaded, Model

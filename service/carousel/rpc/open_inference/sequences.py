@@ -7,8 +7,8 @@ from typing import NamedTuple
 from carousel.batching.sequence import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, SessionExpired, Violation
 from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
-from carousel.rpc.open_inference.answer import write_answer
-from carousel.rpc.open_inference.question import Question, Reader
+from carousel.rpc.open_inference.infer_request import Question, Reader
+from carousel.rpc.open_inference.infer_response import write_answer
 from carousel.rpc.open_inference.versions import find
 from carousel.serving.catalog import Catalog
 from carousel.serving.model import Model

@@ -5,14 +5,14 @@ from functools import partial
 
 from carousel.errors import CarouselError
 from carousel.oip import open_inference_pb2 as pb
-from carousel.rpc.gates import fail
 from carousel.rpc.health import Health
+from carousel.rpc.interceptors import fail
+from carousel.rpc.open_inference.control import RepositoryMethods
+from carousel.rpc.open_inference.describe import write_config, write_metadata, write_statistics
 from carousel.rpc.open_inference.infer import Infer
-from carousel.rpc.open_inference.models import write_config, write_metadata, write_statistics
-from carousel.rpc.open_inference.question import Reader
-from carousel.rpc.open_inference.repository import RepositoryMethods
+from carousel.rpc.open_inference.infer_request import Reader
+from carousel.rpc.open_inference.infer_stream import Streams
 from carousel.rpc.open_inference.sequences import Sequences
-from carousel.rpc.open_inference.stream import Streams
 from carousel.rpc.open_inference.versions import find
 from carousel.rpc.trace import trace_of
 from carousel.serving.catalog import Catalog

@@ -13,7 +13,7 @@ from carousel.oip.open_inference_pb2 import (
     RepositoryModelUnloadRequest,
     RepositoryModelUnloadResponse,
 )
-from carousel.rpc.gates import fail
+from carousel.rpc.interceptors import fail
 from carousel.serving.catalog import Catalog
 from carousel.transport import Call, Code, Status
 

@@ -8,14 +8,14 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from carousel.loop import Loop
-from carousel.rpc.gates import Gate, secured, streaming, unary
 from carousel.rpc.health import Health
-from carousel.rpc.inference import Inference
-from carousel.rpc.live import Live
+from carousel.rpc.interceptors import Gate, secured, streaming, unary
 from carousel.rpc.open_inference import SERVICE as _OPEN_INFERENCE
 from carousel.rpc.open_inference import OpenInference, Repository
 from carousel.rpc.reflection import Reflection
 from carousel.rpc.trace import trace_of
+from carousel.rpc.v1.live import Live
+from carousel.rpc.v1.predict import Inference
 from carousel.serving.catalog import Catalog
 from carousel.serving.sessions import Roster
 from carousel.settings import Settings

@@ -4,9 +4,9 @@ from functools import partial
 
 from carousel.batching.sequence import Sequence
 from carousel.errors import InvalidRequest, NotStateful, Violation
-from carousel.rpc.answers import write_model, write_prediction
-from carousel.rpc.gates import fail
+from carousel.rpc.interceptors import fail
 from carousel.rpc.trace import trace_of
+from carousel.rpc.v1.prediction import write_model, write_prediction
 from carousel.serving.catalog import Catalog
 from carousel.serving.model import Loaded, Model
 from carousel.serving.request import Group

@@ -6,10 +6,10 @@ from google.protobuf.message import DecodeError
 
 from carousel.batching.sequence import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, Overloaded, SessionExpired, Violation
-from carousel.rpc.answers import write_prediction
-from carousel.rpc.gates import fail, not_a_message
-from carousel.rpc.inference import read_start
+from carousel.rpc.interceptors import fail, not_a_message
 from carousel.rpc.trace import trace_of
+from carousel.rpc.v1.predict import read_start
+from carousel.rpc.v1.prediction import write_prediction
 from carousel.serving.catalog import Catalog
 from carousel.serving.model import Model
 from carousel.serving.session import Session

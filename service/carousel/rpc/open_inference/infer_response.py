@@ -5,8 +5,8 @@ import numpy as np
 from carousel.artifact.signature import LAST_STEP, SEQUENCE
 from carousel.batching.sequence import Sequence
 from carousel.oip.open_inference_pb2 import ModelInferResponse
-from carousel.rpc.open_inference.question import Question
-from carousel.rpc.open_inference.tensors import write_output
+from carousel.rpc.open_inference.contents import write_output
+from carousel.rpc.open_inference.infer_request import Question
 from carousel.serving.model import Loaded
 from carousel.tensors import Floats
 

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from carousel.errors import CarouselError, GoingAway
 from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
-from carousel.rpc.gates import fail, not_a_message
+from carousel.rpc.interceptors import fail, not_a_message
 from carousel.rpc.open_inference.infer import Infer
 from carousel.rpc.trace import trace_of
 from carousel.transport import Call

@@ -1,0 +1,1 @@
+"""carousel.v1: its messages read and written."""
