@@ -7,7 +7,7 @@ contract tests hold every call used to account. Messages are bytes; this room kn
 
 from carousel.transport.call import Call
 from carousel.transport.credentials import server_credentials
-from carousel.transport.server import Server, Streaming, Unary
+from carousel.transport.listener import Server, Streaming, Unary
 from carousel.transport.status import MOST_DETAILS, MOST_MESSAGE, Code, Status
 from carousel.transport.versions import untested
 
