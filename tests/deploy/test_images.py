@@ -16,7 +16,7 @@ from carousel.artifact.golden import Golden, disagreement, read_golden
 from carousel.artifact.manifest import FOLDER, GOLDEN, read_manifest
 from carousel.artifact.signature import read_signature
 from carousel.client import Client
-from carousel.client.answers import predict_request
+from carousel.client.replies import predict_request
 from carousel.engines import load_engine
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 from tests.deploy.overlays import one

@@ -8,8 +8,8 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from numpy.typing import ArrayLike
 
-from carousel.client.aio_live import AsyncFleet, AsyncLiveSequence
-from carousel.client.answers import (
+from carousel.client.aio_fleet import AsyncFleet, AsyncLiveSequence
+from carousel.client.replies import (
     OPTIONS,
     ModelDescription,
     Prediction,

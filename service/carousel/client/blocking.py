@@ -8,7 +8,8 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from numpy.typing import ArrayLike
 
-from carousel.client.answers import (
+from carousel.client.fleet import Fleet, LiveSequence
+from carousel.client.replies import (
     OPTIONS,
     ModelDescription,
     Prediction,
@@ -17,7 +18,6 @@ from carousel.client.answers import (
     predictions,
     raised,
 )
-from carousel.client.live import Fleet, LiveSequence
 from carousel.v1 import inference_pb2 as pb
 from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 

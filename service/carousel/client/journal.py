@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from carousel.client.answers import Prediction
+from carousel.client.replies import Prediction
 from carousel.errors import CarouselError
 from carousel.v1 import inference_pb2 as pb
 from carousel.wire.messages import read_tensor

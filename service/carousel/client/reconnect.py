@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from carousel.client.answers import failure
 from carousel.client.journal import Answer, Journal
+from carousel.client.replies import failure
 from carousel.errors import Cancelled, CarouselError, GoingAway, ModelNotFound, Overloaded, Unreachable
 from carousel.v1 import inference_pb2 as pb
 

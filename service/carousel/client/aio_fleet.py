@@ -1,10 +1,8 @@
-"""Live sequences for ordinary programs."""
+"""Live sequences for programs that stand on asyncio."""
 
+import asyncio
 import itertools
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Self
 
@@ -12,18 +10,18 @@ import grpc
 import numpy as np
 from numpy.typing import ArrayLike
 
-from carousel.client.answers import Prediction, raised
 from carousel.client.journal import Journal
-from carousel.client.roster import Line, Link, Roster
+from carousel.client.reconnect import Line, Link, Roster
+from carousel.client.replies import Prediction, raised
 from carousel.errors import Cancelled, CarouselError
 from carousel.v1 import inference_pb2 as pb
 from carousel.wire.messages import write_tensor
 
 
-class LiveSequence:
+class AsyncLiveSequence:
     """One live sequence; the server keeps its state, and it survives the loss of a server."""
 
-    def __init__(self, fleet: "Fleet", line: Line, close: Callable[[], None]) -> None:
+    def __init__(self, fleet: "AsyncFleet", line: Line, close: Callable[[], None]) -> None:
         self._fleet = fleet
         self._line = line
         self._close = close
@@ -33,51 +31,51 @@ class LiveSequence:
         """The caller's name for it."""
         return self._line.key
 
-    def feed(self, steps: ArrayLike, *, return_state: bool = False) -> Prediction:
+    async def feed(self, steps: ArrayLike, *, return_state: bool = False) -> Prediction:
         """Take new timesteps, [timesteps, input_dim], and wait for their answer.
 
         Raises:
             CarouselError: The sequence ended: one of the classes of `carousel.errors`, as the server raised it, or
                 Unreachable.
         """
-        return self.send(steps, return_state=return_state).result()
+        return await (await self.send(steps, return_state=return_state))
 
-    def send(self, steps: ArrayLike, *, return_state: bool = False) -> Future[Prediction]:
+    async def send(self, steps: ArrayLike, *, return_state: bool = False) -> asyncio.Future[Prediction]:
         """Take new timesteps, [timesteps, input_dim], and give their answer's future.
 
         Waits while too many messages of the fleet are unanswered. Raises as `feed` does.
         """
-        return self._fleet._send(self._line, steps, return_state)  # noqa: SLF001 - two halves of one thing
+        return await self._fleet._send(self._line, steps, return_state)  # noqa: SLF001 - two halves of one thing
 
     def close(self) -> None:
         """Give up the state on the server, and whatever is unanswered."""
         self._close()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
 
-class Fleet:
-    """Any number of live sequences over one stream; safe to share between threads.
+class AsyncFleet:
+    """Any number of live sequences over one stream.
 
-    with client.fleet() as fleet:
+    async with client.fleet() as fleet:
         pump, valve = fleet.open("sensors", "pump"), fleet.open("sensors", "valve")
-        answers = [pump.send(steps), valve.send(other)]
+        answers = await asyncio.gather(pump.feed(steps), valve.feed(other))
     """
 
     def __init__(
-        self, stream: Callable[[Iterator[pb.StreamRequest]], Any], snapshot_every: int, timeout: float, most: int
+        self, stream: Callable[[AsyncIterator[pb.StreamRequest]], Any], snapshot_every: int, timeout: float, most: int
     ) -> None:
-        """Open streams by `stream`; see `Client.fleet`."""
+        """Open streams by `stream`; see `AsyncClient.fleet`."""
         self._stream = stream
         self._snapshot_every = snapshot_every
-        self._lock = threading.RLock()
-        self._room = threading.BoundedSemaphore(most)
+        self._room = asyncio.BoundedSemaphore(most)
         self._roster = Roster(self._connect, self._later, timeout)
         self._numbers = itertools.count()
+        self._readers: set[asyncio.Task[None]] = set()
 
     def open(
         self,
@@ -87,7 +85,7 @@ class Fleet:
         version: int = 0,
         return_sequences: bool = False,
         initial_state: bytes = b"",
-    ) -> LiveSequence:
+    ) -> AsyncLiveSequence:
         """Begin a live sequence. The server hears of it with its first timesteps.
 
         Args:
@@ -98,89 +96,76 @@ class Fleet:
             initial_state: A state to start from, as returned earlier.
         """
         line = self._line(model, key, version, return_sequences, initial_state)
-        return LiveSequence(self, line, partial(self._leave, line))
+        return AsyncLiveSequence(self, line, partial(self._roster.leave, line))
 
-    def only(self, model: str, version: int, return_sequences: bool, initial_state: bytes) -> LiveSequence:
+    def only(self, model: str, version: int, return_sequences: bool, initial_state: bytes) -> AsyncLiveSequence:
         """Begin the only live sequence of this fleet, which closes with it."""
-        return LiveSequence(self, self._line(model, model, version, return_sequences, initial_state), self.close)
+        return AsyncLiveSequence(self, self._line(model, model, version, return_sequences, initial_state), self.close)
 
     def close(self) -> None:
         """Close every sequence and the stream; whatever is unanswered is given up."""
-        with self._lock:
-            self._roster.close()
+        self._roster.close()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     def _line(self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes) -> Line:
         opening = pb.Open(model=model, version=version, return_sequences=return_sequences, initial_state=initial_state)
         return Line(str(next(self._numbers)) if key is None else key, Journal(opening, self._snapshot_every))
 
-    def _send(self, line: Line, steps: ArrayLike, return_state: bool) -> Future[Prediction]:
+    async def _send(self, line: Line, steps: ArrayLike, return_state: bool) -> asyncio.Future[Prediction]:
         tensor = pb.Tensor()
         write_tensor(np.asarray(steps, np.float32), tensor)
-        answer: Future[Prediction] = Future()
-        answer.set_running_or_notify_cancel()  # what was sent is not taken back
-        self._room.acquire()
+        await self._room.acquire()
+        answer: asyncio.Future[Prediction] = asyncio.get_running_loop().create_future()
         try:
-            with self._lock:
-                self._roster.feed(line, tensor, answer, return_state=return_state)
+            self._roster.feed(line, tensor, answer, return_state=return_state)
         except CarouselError:
             self._room.release()
             raise
         answer.add_done_callback(lambda _: self._room.release())
         return answer
 
-    def _leave(self, line: Line) -> None:
-        with self._lock:
-            self._roster.leave(line)
-
     def _connect(self) -> Link:
         link = _Link()
         try:
             call = self._stream(link.requests())
-        except ValueError as error:  # gRPC's word for a closed channel
+        except grpc.aio.UsageError as error:  # gRPC's word for a closed channel
             raise Cancelled("the client was closed") from error
-        threading.Thread(target=self._read, args=(link, call), name="carousel-live", daemon=True).start()
+        reader = asyncio.get_running_loop().create_task(self._read(link, call))
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
         return link
 
-    def _read(self, link: "_Link", call: Any) -> None:
+    async def _read(self, link: "_Link", call: Any) -> None:
         error = None
         try:
-            for response in call:
-                with self._lock:
-                    self._roster.received(link, response)
+            async for response in call:
+                self._roster.received(link, response)
         except grpc.RpcError as end:
             error = raised(end)
         link.finish()
-        with self._lock:
-            self._roster.lost(link, error)
+        self._roster.lost(link, error)
 
     def _later(self, seconds: float, function: Callable[[], None]) -> None:
-        def run() -> None:
-            with self._lock:
-                function()
-
-        timer = threading.Timer(seconds, run)
-        timer.daemon = True
-        timer.start()
+        asyncio.get_running_loop().call_later(seconds, function)
 
 
 class _Link:
     """What is written and not yet sent."""
 
     def __init__(self) -> None:
-        self._unsent: queue.SimpleQueue[pb.StreamRequest | None] = queue.SimpleQueue()
+        self._unsent: asyncio.Queue[pb.StreamRequest | None] = asyncio.Queue()
 
     def write(self, request: pb.StreamRequest) -> None:
-        self._unsent.put(request)
+        self._unsent.put_nowait(request)
 
     def finish(self) -> None:
-        self._unsent.put(None)
+        self._unsent.put_nowait(None)
 
-    def requests(self) -> Iterator[pb.StreamRequest]:
-        while (request := self._unsent.get()) is not None:
+    async def requests(self) -> AsyncIterator[pb.StreamRequest]:
+        while (request := await self._unsent.get()) is not None:
             yield request
