@@ -2,20 +2,35 @@
 
     python protos/generate.py [--check]
 
-The proto's path is the Python path, so what protoc writes imports as it is.
+protos/carousel/v1/inference.proto becomes carousel.stubs.v1.inference_pb2: the stubs stand together in one folder, and
+their names in the descriptor pool are those of the protos.
 """
 
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 PROTOS = Path(__file__).parent
-SERVICE = PROTOS.parent / "service"
+STUBS = PROTOS.parent / "service" / "carousel" / "stubs"
+
+_IMPORT = re.compile(r"^((?:from|import) )carousel\.", re.MULTILINE)
 
 
 def generate(into: Path) -> list[Path]:
     """Write the code of every proto below `into`; return its files, relative to `into`."""
+    with tempfile.TemporaryDirectory() as folder:
+        _run_protoc(Path(folder))
+        written = sorted((Path(folder) / "carousel").rglob("*_pb2*"))
+        names = [path.relative_to(Path(folder) / "carousel") for path in written]
+        for path, name in zip(written, names, strict=True):
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            (into / name).write_text(_IMPORT.sub(r"\1carousel.stubs.", path.read_text()))
+    return names
+
+
+def _run_protoc(into: Path) -> None:
     for proto in sorted(PROTOS.rglob("*.proto")):
         name = proto.relative_to(PROTOS)
         outputs = [f"--python_out={into}", f"--pyi_out={into}"]
@@ -24,7 +39,6 @@ def generate(into: Path) -> list[Path]:
         subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", *outputs, str(name)], check=True
         )
-    return sorted(path.relative_to(into) for path in into.rglob("*_pb2*"))
 
 
 def stale() -> list[Path]:
@@ -34,7 +48,7 @@ def stale() -> list[Path]:
         return [
             name
             for name in generate(fresh)
-            if not (SERVICE / name).exists() or (SERVICE / name).read_bytes() != (fresh / name).read_bytes()
+            if not (STUBS / name).exists() or (STUBS / name).read_bytes() != (fresh / name).read_bytes()
         ]
 
 
@@ -43,9 +57,9 @@ def main() -> int:
     if sys.argv[1:] == ["--check"]:
         found = stale()
         for name in found:
-            sys.stderr.write(f"service/{name} does not match its proto; run `make generate`\n")
+            sys.stderr.write(f"service/carousel/stubs/{name} does not match its proto; run `make generate`\n")
         return 1 if found else 0
-    generate(SERVICE)
+    generate(STUBS)
     return 0
 
 

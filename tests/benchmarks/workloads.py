@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from carousel.stubs.v1.inference_pb2 import PredictRequest
 from carousel.tensors import Floats
-from carousel.v1.inference_pb2 import PredictRequest
 from carousel.wire.messages import write_tensor
 from tests.benchmarks.report import FOLDER, say
 

@@ -18,7 +18,7 @@ from carousel.artifact.signature import read_signature
 from carousel.client import Client
 from carousel.client.replies import predict_request
 from carousel.engines import load_engine
-from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 from tests.deploy.overlays import one
 from tests.deploy.podman import BASE, Podman, run
 from tests.deploy.tools import ROOT

@@ -16,11 +16,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from carousel.client import AsyncClient, Client
 from carousel.errors import ModelNotFound
-from carousel.oip.open_inference_pb2 import ModelInferRequest
-from carousel.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
+from carousel.stubs.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from carousel.stubs.v1.inference_pb2 import PredictRequest, StreamRequest
+from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 from carousel.telemetry.instruments import INSTRUMENTS
-from carousel.v1.inference_pb2 import PredictRequest, StreamRequest
-from carousel.v1.inference_pb2_grpc import InferenceServiceStub
 from carousel.wire.messages import write_tensor
 from tests.deploy.tools import ROOT, Served, tool
 from tests.deploy.watched import until

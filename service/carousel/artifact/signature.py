@@ -6,7 +6,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from carousel.errors import ModelRejected
-from carousel.savedmodel.saved_model_pb2 import SavedModel, SignatureDef, TensorInfo
+from carousel.stubs.savedmodel.saved_model_pb2 import SavedModel, SignatureDef, TensorInfo
 from carousel.tensors import describe
 
 SERVING = "serving_default"

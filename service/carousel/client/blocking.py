@@ -18,8 +18,8 @@ from carousel.client.replies import (
     predictions,
     raised,
 )
-from carousel.v1 import inference_pb2 as pb
-from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from carousel.stubs.v1 import inference_pb2 as pb
+from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 
 
 class Client:

@@ -16,7 +16,7 @@ from carousel.client.journal import Journal
 from carousel.client.reconnect import Line, Link, Roster
 from carousel.client.replies import Prediction, raised
 from carousel.errors import Cancelled, CarouselError
-from carousel.v1 import inference_pb2 as pb
+from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.wire.messages import write_tensor
 
 

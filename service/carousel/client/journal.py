@@ -7,7 +7,7 @@ from typing import Protocol
 
 from carousel.client.replies import Prediction
 from carousel.errors import CarouselError
-from carousel.v1 import inference_pb2 as pb
+from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.wire.messages import read_tensor
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from carousel.client.journal import Answer, Journal
 from carousel.client.replies import failure
 from carousel.errors import Cancelled, CarouselError, GoingAway, ModelNotFound, Overloaded, Unreachable
-from carousel.v1 import inference_pb2 as pb
+from carousel.stubs.v1 import inference_pb2 as pb
 
 _FIRST_DELAY = 0.05  # seconds before the second try; the first is made at once
 _LONGEST_DELAY = 1.0  # seconds

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from carousel.errors import CarouselError
+from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Floats, describe
-from carousel.v1 import inference_pb2 as pb
 from carousel.wire.codes import error_of, named
 from carousel.wire.messages import read_tensor, write_tensor
 

@@ -19,9 +19,9 @@ from carousel.rpc.v1.predict import Inference
 from carousel.serving.catalog import Catalog
 from carousel.serving.sessions import Roster
 from carousel.settings import Settings
+from carousel.stubs.v1 import inference_pb2
 from carousel.telemetry.counters import RpcTally
 from carousel.transport import Call, Streaming, Unary
-from carousel.v1 import inference_pb2
 from carousel.wire.messages import Bounds
 
 _INFERENCE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name

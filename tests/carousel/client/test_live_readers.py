@@ -6,8 +6,8 @@ import grpc
 import numpy as np
 
 from carousel.client import Client
-from carousel.v1 import inference_pb2 as pb
-from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from carousel.stubs.v1 import inference_pb2 as pb
+from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 from carousel.wire.messages import write_tensor
 
 MESSAGES = 600

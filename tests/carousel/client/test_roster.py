@@ -8,7 +8,7 @@ import pytest
 from carousel.client.journal import Journal
 from carousel.client.reconnect import Line, Roster
 from carousel.errors import Cancelled, EngineFault, InvalidRequest, ModelNotFound, Unreachable
-from carousel.v1 import inference_pb2 as pb
+from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.wire.messages import write_tensor
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carousel.v1.inference_pb2 import DATA_TYPE_FLOAT32, Open, PredictRequest, StreamRequest, Tensor
-from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from carousel.stubs.v1.inference_pb2 import DATA_TYPE_FLOAT32, Open, PredictRequest, StreamRequest, Tensor
+from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 
 
 def tensor(steps):

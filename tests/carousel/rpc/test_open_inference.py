@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carousel.oip import model_config_pb2, open_inference_pb2
+from carousel.stubs.oip import model_config_pb2, open_inference_pb2
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -78,7 +78,7 @@ def test_tritons_client_and_carousels_live_in_one_process(serving):
     """Whoever comes first: the own client never brings the protocol's messages."""
     program = (
         "import sys, tritonclient.grpc as triton, carousel.client as own, carousel.client.aio\n"
-        "assert not [name for name in sys.modules if name.startswith('carousel.oip')]\n"
+        "assert not [name for name in sys.modules if name.startswith('carousel.stubs.oip')]\n"
         "assert triton.InferenceServerClient(sys.argv[1]).is_model_ready('stack')\n"
         "with own.Client(sys.argv[1]) as client: print(client.get_model('stack').units)\n"
     )

@@ -6,7 +6,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from carousel.v1.inference_pb2 import DESCRIPTOR
+from carousel.stubs.v1.inference_pb2 import DESCRIPTOR
 
 INFERENCE = DESCRIPTOR.services_by_name["InferenceService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

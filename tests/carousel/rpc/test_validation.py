@@ -4,8 +4,8 @@ import grpc
 import numpy as np
 import pytest
 
-from carousel.v1.inference_pb2 import Open, PredictRequest, StreamRequest, Tensor
-from carousel.v1.inference_pb2_grpc import InferenceServiceStub
+from carousel.stubs.v1.inference_pb2 import Open, PredictRequest, StreamRequest, Tensor
+from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 
 FLOAT32 = 1
 

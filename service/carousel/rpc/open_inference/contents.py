@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.errors import Violation
-from carousel.oip.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
+from carousel.stubs.oip.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
 from carousel.tensors import LARGEST, Floats, describe, to_bytes
 from carousel.wire.messages import describe_raw
 

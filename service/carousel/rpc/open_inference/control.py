@@ -5,7 +5,9 @@ from functools import partial
 from typing import Protocol
 
 from carousel.errors import CarouselError
-from carousel.oip.open_inference_pb2 import (
+from carousel.rpc.interceptors import fail
+from carousel.serving.catalog import Catalog
+from carousel.stubs.oip.open_inference_pb2 import (
     RepositoryIndexRequest,
     RepositoryIndexResponse,
     RepositoryModelLoadRequest,
@@ -13,8 +15,6 @@ from carousel.oip.open_inference_pb2 import (
     RepositoryModelUnloadRequest,
     RepositoryModelUnloadResponse,
 )
-from carousel.rpc.interceptors import fail
-from carousel.serving.catalog import Catalog
 from carousel.transport import Call, Code, Status
 
 

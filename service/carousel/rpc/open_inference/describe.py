@@ -3,9 +3,9 @@
 import time
 
 from carousel.artifact.signature import TensorSpec
-from carousel.oip.model_config_pb2 import TYPE_FP32, ModelConfig
-from carousel.oip.open_inference_pb2 import ModelMetadataResponse, ModelStatistics, StatisticDuration
 from carousel.serving.model import Model
+from carousel.stubs.oip.model_config_pb2 import TYPE_FP32, ModelConfig
+from carousel.stubs.oip.open_inference_pb2 import ModelMetadataResponse, ModelStatistics, StatisticDuration
 
 _PLATFORM = "tensorflow_savedmodel"  # what lies in the repository, whichever engine runs it
 

@@ -7,7 +7,6 @@ from functools import partial
 
 from carousel.batching.sequence import Sequence
 from carousel.errors import CarouselError
-from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 from carousel.rpc.open_inference.infer_request import Question, Reader
 from carousel.rpc.open_inference.infer_response import write_answer
 from carousel.rpc.open_inference.sequences import Sequences
@@ -15,6 +14,7 @@ from carousel.rpc.open_inference.versions import find
 from carousel.serving.catalog import Catalog
 from carousel.serving.model import Model
 from carousel.serving.request import Group
+from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 Answer = Callable[[ModelInferResponse], None]
 Fail = Callable[[CarouselError], None]

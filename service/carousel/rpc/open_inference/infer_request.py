@@ -6,10 +6,10 @@ import numpy as np
 
 from carousel.artifact.signature import INPUTS, LAST_STEP, SEQUENCE
 from carousel.errors import InvalidRequest, Violation
-from carousel.oip.open_inference_pb2 import ModelInferRequest
 from carousel.rpc.open_inference.contents import FLOATS, INTEGERS, read_tensor
 from carousel.rpc.open_inference.parameters import Parameters, read_parameters
 from carousel.serving.model import Model
+from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
 from carousel.tensors import Floats, describe
 from carousel.wire.messages import Bounds, finite, shape_faults
 

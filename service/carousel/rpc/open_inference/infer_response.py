@@ -4,10 +4,10 @@ import numpy as np
 
 from carousel.artifact.signature import LAST_STEP, SEQUENCE
 from carousel.batching.sequence import Sequence
-from carousel.oip.open_inference_pb2 import ModelInferResponse
 from carousel.rpc.open_inference.contents import write_output
 from carousel.rpc.open_inference.infer_request import Question
 from carousel.serving.model import Loaded
+from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 from carousel.tensors import Floats
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from google.protobuf.message import DecodeError
 
 from carousel.errors import CarouselError, GoingAway
-from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from carousel.rpc.interceptors import fail, not_a_message
 from carousel.rpc.open_inference.infer import Infer
 from carousel.rpc.trace import trace_of
+from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from carousel.transport import Call
 
 _ELSEWHERE = "the server is going away: stream elsewhere"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from carousel.errors import Violation
-from carousel.oip.open_inference_pb2 import InferParameter
+from carousel.stubs.oip.open_inference_pb2 import InferParameter
 
 _MICROSECONDS = 1e6
 

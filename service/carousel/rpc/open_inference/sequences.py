@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from carousel.batching.sequence import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, SessionExpired, Violation
-from carousel.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 from carousel.rpc.open_inference.infer_request import Question, Reader
 from carousel.rpc.open_inference.infer_response import write_answer
 from carousel.rpc.open_inference.versions import find
@@ -14,6 +13,7 @@ from carousel.serving.catalog import Catalog
 from carousel.serving.model import Model
 from carousel.serving.session import Session
 from carousel.serving.sessions import Roster
+from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 _REMEMBERED = 4096
 """How many of the sequences that ended are remembered, to say why when someone goes on with one."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from carousel.errors import CarouselError
-from carousel.oip import open_inference_pb2 as pb
 from carousel.rpc.health import Health
 from carousel.rpc.interceptors import fail
 from carousel.rpc.open_inference.control import RepositoryMethods
@@ -17,6 +16,7 @@ from carousel.rpc.open_inference.versions import find
 from carousel.rpc.trace import trace_of
 from carousel.serving.catalog import Catalog
 from carousel.serving.sessions import Roster
+from carousel.stubs.oip import open_inference_pb2 as pb
 from carousel.telemetry.process import version
 from carousel.transport import Call, Code, Status
 from carousel.wire.messages import Bounds

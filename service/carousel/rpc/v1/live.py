@@ -15,9 +15,9 @@ from carousel.serving.model import Model
 from carousel.serving.session import Session
 from carousel.serving.sessions import Roster
 from carousel.serving.snapshot import write_snapshot
+from carousel.stubs.v1.inference_pb2 import StreamRequest, StreamResponse
 from carousel.tensors import Floats
 from carousel.transport import Call
-from carousel.v1.inference_pb2 import StreamRequest, StreamResponse
 from carousel.wire.codes import status_of
 from carousel.wire.messages import Bounds, read_steps
 

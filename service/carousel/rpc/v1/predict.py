@@ -11,15 +11,15 @@ from carousel.serving.catalog import Catalog
 from carousel.serving.model import Loaded, Model
 from carousel.serving.request import Group
 from carousel.serving.snapshot import read_snapshot
-from carousel.tensors import FLOAT32, Floats
-from carousel.transport import Call
-from carousel.v1.inference_pb2 import (
+from carousel.stubs.v1.inference_pb2 import (
     GetModelRequest,
     GetModelResponse,
     ListModelsResponse,
     PredictRequest,
     PredictResponse,
 )
+from carousel.tensors import FLOAT32, Floats
+from carousel.transport import Call
 from carousel.wire.messages import Bounds, read_steps
 
 

@@ -4,7 +4,7 @@ from carousel.artifact.signature import TensorSpec
 from carousel.batching.sequence import Sequence
 from carousel.serving.model import Loaded
 from carousel.serving.snapshot import write_snapshot
-from carousel.v1 import inference_pb2 as pb
+from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.wire.messages import write_tensor
 
 

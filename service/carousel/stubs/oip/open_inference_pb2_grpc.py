@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from carousel.oip import open_inference_pb2 as carousel_dot_oip_dot_open__inference__pb2
+from carousel.stubs.oip import open_inference_pb2 as carousel_dot_oip_dot_open__inference__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
 GRPC_VERSION = grpc.__version__

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from carousel.v1 import inference_pb2 as carousel_dot_v1_dot_inference__pb2
+from carousel.stubs.v1 import inference_pb2 as carousel_dot_v1_dot_inference__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
 GRPC_VERSION = grpc.__version__

@@ -1,0 +1,1 @@
+"""What protoc writes from protos/."""
