@@ -19,7 +19,7 @@ def repository(tmp_path_factory) -> Path:
     import keras  # noqa: PLC0415 - TensorFlow takes seconds to import, and many tests need none
     from keras import layers  # noqa: PLC0415 - as above
 
-    from carousel_models.export import export  # noqa: PLC0415 - as above
+    from carousel_models.export.exporter import export  # noqa: PLC0415 - as above
 
     keras.utils.set_random_seed(7)
     models = {

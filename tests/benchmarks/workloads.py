@@ -35,7 +35,7 @@ def repository(name: str, input_dim: int, units: tuple[int, ...] = STACK_UNITS) 
 def _export(folder: Path, name: str, input_dim: int, *units: int) -> None:
     import keras  # noqa: PLC0415 - slow, and needed only where nothing was exported yet
 
-    from carousel_models.export import export  # noqa: PLC0415 - as above
+    from carousel_models.export.exporter import export  # noqa: PLC0415 - as above
 
     keras.utils.set_random_seed(0)
     rides = [keras.layers.LSTM(u, return_sequences=True) for u in units[:-1]]

@@ -12,8 +12,8 @@ from carousel.batching.sequence import Sequence
 from carousel.engines.onnx import OnnxEngine
 from carousel.serving.model import Loaded, Model
 from carousel.testing import flat_costs
-from carousel_models.lowering import plan_of
-from carousel_models.stack import stack_of
+from carousel_models.lowering.plan import plan_of
+from carousel_models.lowering.stack import stack_of
 
 STACKS = {
     "one": [keras.layers.LSTM(7)],

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carousel_models.errors import SourceRefused
-from carousel_models.table import read_table
+from carousel_models.data.table import read_table
+from carousel_models.refusals import SourceRefused
 
 WEATHER = Path(__file__).parents[2] / "models" / "datasets" / "seattle_weather.csv"
 

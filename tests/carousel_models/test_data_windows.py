@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel_models.data import forecast_splits, windows
-from carousel_models.errors import SourceRefused
-from carousel_models.recipe import CsvSource
-from carousel_models.table import Table
+from carousel_models.data.table import Table
+from carousel_models.data.windows import forecast_splits, windows
+from carousel_models.recipe.recipe import CsvSource
+from carousel_models.refusals import SourceRefused
 
 POLICIES = ("interpolate", "forward-fill", "drop")
 

@@ -16,9 +16,9 @@ from keras import layers
 from carousel.artifact.golden import disagreement, read_golden
 from carousel.artifact.manifest import FOLDER, GOLDEN, fingerprint, read_manifest
 from carousel.artifact.signature import read_signature
-from carousel_models.errors import ExportRefused, VersionExists
 from carousel_models.export import export
-from carousel_models.publishing import publish
+from carousel_models.export.publishing import publish
+from carousel_models.refusals import ExportRefused, VersionExists
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_a_version_can_be_read_by_whoever_may_read_the_repository(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from carousel_models.publishing import publish
+from carousel_models.export.publishing import publish
 
 def write(folder):
     (folder / "saved_model.pb").write_bytes(b"half")

@@ -4,8 +4,8 @@ import keras
 import pytest
 from keras import layers
 
-from carousel_models.errors import ExportRefused, VersionExists
 from carousel_models.export import export
+from carousel_models.refusals import ExportRefused, VersionExists
 
 
 def several_inputs():

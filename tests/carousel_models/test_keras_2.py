@@ -13,9 +13,9 @@ from carousel.artifact.golden import disagreement
 from carousel.artifact.manifest import read_manifest
 from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
-from carousel_models.errors import ExportRefused
 from carousel_models.export import export
-from carousel_models.keras_2 import readable
+from carousel_models.export.keras_2 import readable
+from carousel_models.refusals import ExportRefused
 
 FILES = Path(__file__).parent / "keras_2"
 

@@ -7,10 +7,10 @@ from keras import layers
 
 from carousel.artifact.golden import disagreement
 from carousel.engines.onnx import OnnxEngine
-from carousel_models.graph import NoPlan
-from carousel_models.lowering import plan_of
-from carousel_models.sequence_form import RidesWhole
-from carousel_models.stack import stack_of
+from carousel_models.lowering.graph import NoPlan
+from carousel_models.lowering.plan import plan_of
+from carousel_models.lowering.sequence_form import RidesWhole
+from carousel_models.lowering.stack import stack_of
 
 T, D = 5, 3
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from carousel_models.errors import RecipeRefused
-from carousel_models.recipe import LSTM, CsvSource, Named, read_recipe
+from carousel_models.recipe.recipe import LSTM, CsvSource, Named, read_recipe
+from carousel_models.refusals import RecipeRefused
 
 RECIPES = Path(__file__).parents[2] / "models" / "recipes"
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel_models.examples import Examples, Splits
-from carousel_models.scores import judge
+from carousel_models.data.examples import Examples, Splits
+from carousel_models.report.scores import judge
 
 
 def splits(truth: object, baseline: object, *, task: str = "forecast") -> Splits:

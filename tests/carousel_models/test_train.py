@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from carousel_models.batches import batches_of
-from carousel_models.data import splits_of
-from carousel_models.errors import FitDiverged, RecipeRefused
-from carousel_models.examples import Examples
-from carousel_models.network import layers_of
-from carousel_models.recipe import Recipe, read_recipe
-from carousel_models.train import train
+from carousel_models.data.batches import batches_of
+from carousel_models.data.examples import Examples
+from carousel_models.data.windows import splits_of
+from carousel_models.recipe.recipe import Recipe, read_recipe
+from carousel_models.refusals import FitDiverged, RecipeRefused
+from carousel_models.training import train
+from carousel_models.training.network import layers_of
 
 RECIPE = """
 name = "waves"

@@ -32,10 +32,10 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Do the whole job."""
-    errors = training.module("errors")
+    errors = training.module("refusals")
     try:
         _say(f"1. Train {given.recipe}")
-        result = training.module("train").train(given.recipe)
+        result = training.module("training").train(given.recipe)
         _say(str(result))
         _say("\n2. Export")
         folder = training.module("export").export(result.model, given.repository, given.name)

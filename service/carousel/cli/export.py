@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Export."""
-    quiet, errors = training.module("quiet"), training.module("errors")
+    quiet, errors = training.module("training.quiet"), training.module("refusals")
     with quiet.quietly():
         exporter = training.module("export")
     try:

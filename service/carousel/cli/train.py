@@ -24,9 +24,9 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Train."""
-    errors = training.module("errors")
+    errors = training.module("refusals")
     try:
-        result = training.module("train").train(given.recipe, given.output, quiet=given.quiet)
+        result = training.module("training").train(given.recipe, given.output, quiet=given.quiet)
     except errors.TrainingError as error:
         raise CarouselError(str(error)) from error
     print(result)  # noqa: T201 - a command's answer

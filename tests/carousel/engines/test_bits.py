@@ -15,9 +15,9 @@ from carousel.artifact.signature import read_signature
 from carousel.engines import load_engine
 from carousel.engines.invariance import check_bits
 from carousel.engines.onnx import OnnxEngine
-from carousel_models.activations import LSTM_ACTIVATIONS
-from carousel_models.lowering import plan_of
-from carousel_models.stack import stack_of
+from carousel_models.lowering.activations import LSTM_ACTIVATIONS
+from carousel_models.lowering.plan import plan_of
+from carousel_models.lowering.stack import stack_of
 
 HEADS = [
     *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "log_softmax", "relu", "relu6", "selu"),

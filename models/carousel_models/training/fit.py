@@ -8,13 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from carousel.tensors import Floats
-from carousel_models.batches import batches_of
-from carousel_models.errors import FitDiverged, RecipeRefused
-from carousel_models.examples import Examples, Splits
-from carousel_models.network import compiled, layers_of
-from carousel_models.progress import Progress
-from carousel_models.recipe import Recipe
-from carousel_models.training import History
+from carousel_models.data.batches import batches_of
+from carousel_models.data.examples import Examples, Splits
+from carousel_models.recipe.recipe import Recipe
+from carousel_models.refusals import FitDiverged, RecipeRefused
+from carousel_models.training.network import compiled, layers_of
+from carousel_models.training.progress import Progress
+from carousel_models.training.result import History
 
 JUDGED_AT_ONCE = 256
 """Examples of a batch where none is fitted."""

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.errors import SourceRefused
-from carousel_models.timeline import even_positions
+from carousel_models.data.timeline import even_positions
+from carousel_models.refusals import SourceRefused
 
 Missing = Literal["interpolate", "forward-fill", "drop", "refuse"]
 """What becomes of a missing value.

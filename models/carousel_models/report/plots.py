@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from carousel_models.training import Training
+from carousel_models.training.result import Training
 
 TRUTH, MODEL, BASELINE, KEPT = "#20262e", "#d1495b", "#9aa5b1", "#2e7d6b"
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from carousel.artifact.manifest import State
-from carousel_models.sequence_form import RidesWhole, sequence_form
+from carousel_models.lowering.sequence_form import RidesWhole, sequence_form
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from carousel_models.data import splits_of
-from carousel_models.errors import RecipeRefused
-from carousel_models.quiet import quietly
-from carousel_models.recipe import read_recipe
-from carousel_models.scores import judge
-from carousel_models.training import Training
+from carousel_models.data.windows import splits_of
+from carousel_models.recipe.recipe import read_recipe
+from carousel_models.refusals import RecipeRefused
+from carousel_models.report.scores import judge
+from carousel_models.training.quiet import quietly
+from carousel_models.training.result import Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class TrainResult:
     Attributes:
         training: What was built, how fitting went, and how good the model is.
         model: The Keras model, model.keras; `carousel export` takes it.
-        held_out: The test split, held_out.npz; see `carousel_models.report.write_held_out`.
+        held_out: The test split, held_out.npz; see `carousel_models.report.writing.write_held_out`.
         report: The report's files: report.json and the pictures.
     """
 
@@ -45,7 +45,7 @@ def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False)
     """Train what the recipe says; write model.keras, held_out.npz and report/ into `output`.
 
     Args:
-        recipe_path: A TOML file; `carousel_models.recipe` says what stands in it.
+        recipe_path: A TOML file; `carousel_models.recipe.recipe` says what stands in it.
         output: build/train/<name> where None; files of an earlier training are replaced.
         quiet: Show no progress bar.
 
@@ -58,7 +58,8 @@ def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False)
     splits = splits_of(recipe, recipe_path.parent)
     with quietly():
         # TensorFlow takes seconds to import; a fault in the recipe or its source is told before that.
-        from carousel_models import fit, report  # noqa: PLC0415
+        from carousel_models.report import writing as report  # noqa: PLC0415
+        from carousel_models.training import fit  # noqa: PLC0415
 
         fit.wake()
     try:

@@ -7,8 +7,8 @@ import numpy as np
 from keras import activations, layers
 from keras.ops import convert_to_numpy as to_numpy
 
-from carousel_models.activations import activate, elu, leaky_relu
-from carousel_models.graph import Graph, NoPlan
+from carousel_models.lowering.activations import activate, elu, leaky_relu
+from carousel_models.lowering.graph import Graph, NoPlan
 
 
 def lower_head(graph: Graph, layer: keras.layers.Layer, x: str) -> str:

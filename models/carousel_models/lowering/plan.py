@@ -5,10 +5,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from carousel_models.activations import LSTM_ACTIVATIONS
-from carousel_models.graph import Graph, NoPlan
-from carousel_models.heads import lower_head
-from carousel_models.stack import Stack
+from carousel_models.lowering.activations import LSTM_ACTIVATIONS
+from carousel_models.lowering.graph import Graph, NoPlan
+from carousel_models.lowering.heads import lower_head
+from carousel_models.lowering.stack import Stack
 
 OPSET, IR_VERSION = 17, 8
 """What every onnxruntime since 1.13 reads."""

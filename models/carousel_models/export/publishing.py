@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from carousel_models.errors import VersionExists
+from carousel_models.refusals import VersionExists
 
 
 def publish(write: Callable[[Path], None], model: Path, version: int | None = None) -> Path:

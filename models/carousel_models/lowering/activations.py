@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import activations
 
-from carousel_models.graph import Graph, NoPlan
+from carousel_models.lowering.graph import Graph, NoPlan
 
 
 def hard_sigmoid_of_keras_2(x: keras.KerasTensor) -> keras.KerasTensor:

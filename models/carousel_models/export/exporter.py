@@ -13,16 +13,16 @@ from carousel.engines import Engine, reproduces
 from carousel.engines.invariance import check_bits
 from carousel.engines.onnx import OnnxEngine
 from carousel.engines.tensorflow import TensorFlowEngine
-from carousel_models.errors import ExportRefused
-from carousel_models.golden_answers import golden_answers
-from carousel_models.graph import NoPlan
-from carousel_models.keras_file import read_model
-from carousel_models.lowering import plan_of
-from carousel_models.publishing import publish
-from carousel_models.saved import served_in_chunks, served_whole
-from carousel_models.sequence_form import RidesWhole
-from carousel_models.servable import refuse_unservable, stateless_clone
-from carousel_models.stack import Stack, stack_of
+from carousel_models.export.golden_answers import golden_answers
+from carousel_models.export.keras_file import read_model
+from carousel_models.export.publishing import publish
+from carousel_models.export.saved import served_in_chunks, served_whole
+from carousel_models.export.servable import refuse_unservable, stateless_clone
+from carousel_models.lowering.graph import NoPlan
+from carousel_models.lowering.plan import plan_of
+from carousel_models.lowering.sequence_form import RidesWhole
+from carousel_models.lowering.stack import Stack, stack_of
+from carousel_models.refusals import ExportRefused
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from carousel_models.errors import SourceRefused
-from carousel_models.examples import Examples, Splits
-from carousel_models.labelled import labelled_splits
-from carousel_models.recipe import AeonSource, CsvSource, Recipe
-from carousel_models.table import Table, read_table
+from carousel_models.data.examples import Examples, Splits
+from carousel_models.data.labelled import labelled_splits
+from carousel_models.data.table import Table, read_table
+from carousel_models.recipe.recipe import AeonSource, CsvSource, Recipe
+from carousel_models.refusals import SourceRefused
 
 
 def splits_of(recipe: Recipe, folder: Path) -> Splits:

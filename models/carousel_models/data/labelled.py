@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.errors import SourceRefused
-from carousel_models.examples import Examples, Splits
-from carousel_models.recipe import AeonSource
+from carousel_models.data.examples import Examples, Splits
+from carousel_models.recipe.recipe import AeonSource
+from carousel_models.refusals import SourceRefused
 
 
 def labelled_splits(source: AeonSource, seed: int) -> Splits:

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 from keras import activations
 
-from carousel_models.activations import hard_sigmoid_of_keras_2
-from carousel_models.errors import ExportRefused
-from carousel_models.keras_2 import keras_version, readable
+from carousel_models.export.keras_2 import keras_version, readable
+from carousel_models.lowering.activations import hard_sigmoid_of_keras_2
+from carousel_models.refusals import ExportRefused
 
 _log = logging.getLogger(__name__)
 

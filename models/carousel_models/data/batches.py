@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from carousel_models.examples import Examples
+from carousel_models.data.examples import Examples
 
 
 def batches_of(examples: Examples, batch_size: int, chance: np.random.Generator | None = None) -> tf.data.Dataset:

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from carousel_models.examples import Examples
-from carousel_models.plots import draw_confusion, draw_forecast, draw_loss
-from carousel_models.table import written
-from carousel_models.training import Training
+from carousel_models.data.examples import Examples
+from carousel_models.data.table import written
+from carousel_models.report.plots import draw_confusion, draw_forecast, draw_loss
+from carousel_models.training.result import Training
 
 
 def write_report(folder: Path, training: Training) -> tuple[Path, ...]:

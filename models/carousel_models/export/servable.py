@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from carousel_models.errors import ExportRefused
-from carousel_models.keras_file import parts_of
+from carousel_models.export.keras_file import parts_of
+from carousel_models.refusals import ExportRefused
 
 
 def refuse_unservable(model: keras.Model) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from carousel_models.errors import ExportRefused
+from carousel_models.refusals import ExportRefused
 
 _CONFIG, _METADATA, _H5_CONFIG, _VERSION = "config.json", "metadata.json", "model_config", "keras_version"
 

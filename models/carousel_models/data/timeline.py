@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from carousel_models.errors import SourceRefused
+from carousel_models.refusals import SourceRefused
 
 LONGEST_STRETCH = 4
 """Gaps may make a file this many times as long; beyond, its step was not what most rows say."""

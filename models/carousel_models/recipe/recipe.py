@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from carousel_models.errors import RecipeRefused
-from carousel_models.faults import faults_of
+from carousel_models.recipe.faults import faults_of
+from carousel_models.refusals import RecipeRefused
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -90,7 +90,7 @@ class CsvSource(Table):
         targets: The columns it forecasts, in the order of its outputs.
         measured_in: The unit of each target, for figures and plots.
         na_values: What marks a missing value, beside an empty cell, NA, NaN and null.
-        missing: What to do about missing values; see `carousel_models.table`.
+        missing: What to do about missing values; see `carousel_models.data.table`.
         validation: The fraction of the rows that decides when to stop.
         test: The fraction of the rows, the latest, that judges the model.
     """

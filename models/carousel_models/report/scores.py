@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.examples import Splits
+from carousel_models.data.examples import Splits
 
 
 @dataclass(frozen=True, slots=True)

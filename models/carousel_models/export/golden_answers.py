@@ -8,8 +8,8 @@ import numpy as np
 from carousel.artifact.golden import Golden, disagreement
 from carousel.artifact.signature import LAST_STEP, SEQUENCE
 from carousel.tensors import Floats
-from carousel_models.errors import ExportRefused
-from carousel_models.saved import Served
+from carousel_models.export.saved import Served
+from carousel_models.refusals import ExportRefused
 
 _SEED = 20251123
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from carousel.artifact.signature import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING
-from carousel_models.stack import Stack
+from carousel_models.lowering.stack import Stack
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from carousel.tensors import Floats
-from carousel_models.examples import Splits
-from carousel_models.recipe import CsvSource, Recipe
-from carousel_models.scores import Scores
+from carousel_models.data.examples import Splits
+from carousel_models.recipe.recipe import CsvSource, Recipe
+from carousel_models.report.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)

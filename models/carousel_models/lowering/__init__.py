@@ -1,0 +1,1 @@
+"""Keras layers as the ONNX cell graph."""

@@ -1,0 +1,1 @@
+"""What to build and from what: the TOML file, checked."""

@@ -1,0 +1,1 @@
+"""How good a model is, as numbers and pictures."""
