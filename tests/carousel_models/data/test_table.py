@@ -8,7 +8,7 @@ import pytest
 from carousel_models.data.table import read_table
 from carousel_models.refusals import SourceRefused
 
-WEATHER = Path(__file__).parents[2] / "models" / "datasets" / "seattle_weather.csv"
+WEATHER = Path(__file__).parents[3] / "models" / "datasets" / "seattle_weather.csv"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from carousel_models.recipe.recipe import LSTM, CsvSource, Named, read_recipe
 from carousel_models.refusals import RecipeRefused
 
-RECIPES = Path(__file__).parents[2] / "models" / "recipes"
+RECIPES = Path(__file__).parents[3] / "models" / "recipes"
 
 RECIPE = """
 name = "small"
