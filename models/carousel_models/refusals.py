@@ -1,6 +1,6 @@
 """Everything that training and exporting refuse, one class a reason.
 
-    TrainingError
+    TrainingError          a CarouselError, so that the command line tells it like any other
     ├── RecipeRefused     a recipe cannot be read, or says what cannot be built
     ├── SourceRefused     a file, column, value or policy that yields no windows, or too few rows
     ├── FitDiverged       the loss became infinite or NaN
@@ -10,8 +10,10 @@
 Messages are written for the person at the command line: what came, what was expected, what to change.
 """
 
+from carousel.errors import CarouselError
 
-class TrainingError(Exception):
+
+class TrainingError(CarouselError):
     """The root of the tree."""
 
 

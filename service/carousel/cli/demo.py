@@ -32,16 +32,12 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Do the whole job."""
-    errors = training.module("refusals")
-    try:
-        _say(f"1. Train {given.recipe}")
-        result = training.module("training").train(given.recipe)
-        _say(str(result))
-        _say("\n2. Export")
-        folder = training.module("export").export(result.model, given.repository, given.name)
-        _say(f"{folder}")
-    except errors.TrainingError as error:
-        raise CarouselError(str(error)) from error
+    _say(f"1. Train {given.recipe}")
+    result = training.module("training").train(given.recipe)
+    _say(str(result))
+    _say("\n2. Export")
+    folder = training.module("export").export(result.model, given.repository, given.name)
+    _say(f"{folder}")
     _say("\n3. Serve, and predict what was held out")
     with tempfile.TemporaryFile("w+") as log:
         _serve_and_ask(given, np.load(result.held_out), log)

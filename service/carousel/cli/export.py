@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from carousel.cli import training
-from carousel.errors import CarouselError
 
 
 def add(commands: Any) -> None:
@@ -26,12 +25,8 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Export."""
-    quiet, errors = training.module("training.quiet"), training.module("refusals")
-    with quiet.quietly():
+    with training.module("training.quiet").quietly():
         exporter = training.module("export")
-    try:
-        folder = exporter.export(given.model, given.repository, given.name, given.version)
-    except errors.TrainingError as error:
-        raise CarouselError(str(error)) from error
+    folder = exporter.export(given.model, given.repository, given.name, given.version)
     print(folder)  # noqa: T201 - a command's answer
     return 0

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from carousel.cli import training
-from carousel.errors import CarouselError
 
 
 def add(commands: Any) -> None:
@@ -24,10 +23,6 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Train."""
-    errors = training.module("refusals")
-    try:
-        result = training.module("training").train(given.recipe, given.output, quiet=given.quiet)
-    except errors.TrainingError as error:
-        raise CarouselError(str(error)) from error
+    result = training.module("training").train(given.recipe, given.output, quiet=given.quiet)
     print(result)  # noqa: T201 - a command's answer
     return 0

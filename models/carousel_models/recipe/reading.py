@@ -1,0 +1,47 @@
+"""A recipe as a TOML file."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from carousel_models.recipe.faults import faults_of
+from carousel_models.recipe.fitting import EarlyStopping, Fit
+from carousel_models.recipe.layers import LSTM, Dense
+from carousel_models.recipe.recipe import Recipe
+from carousel_models.recipe.sources import AeonSource, CsvSource
+from carousel_models.recipe.tables import Named
+from carousel_models.refusals import RecipeRefused
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check the recipe at `path`.
+
+    Raises:
+        RecipeRefused: The file cannot be read, is not TOML, or says what cannot be built; every fault is named.
+    """
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeRefused(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeRefused(f"{path}: is not TOML: {error}") from error
+    return _checked(path, tables)
+
+
+def _checked(path: Path, tables: Mapping[str, Any]) -> Recipe:
+    try:
+        # As JSON, because pydantic's strict types take an array for a tuple only from there.
+        return Recipe.model_validate_json(json.dumps(tables, default=str))
+    except ValidationError as error:
+        raise RecipeRefused("\n".join(f"{path}: {fault}" for fault in faults_of(error, _KEYS))) from error
+
+
+_KEYS = frozenset(
+    key
+    for table in (Recipe, CsvSource, AeonSource, LSTM, Dense, Named, Fit, EarlyStopping)
+    for key in table.model_fields
+)
