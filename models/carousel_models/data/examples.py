@@ -1,6 +1,7 @@
-"""What a model is fitted to and judged by: sequences, what should be said of each, and what a baseline says."""
+"""What a model is fitted to and judged by: sequences, and what should be said of each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -17,14 +18,14 @@ class Examples:
     Attributes:
         inputs: The sequences, each float32 [timesteps, input_dim] and of its own length.
         targets: What should be said of each: float32 [examples, units] to forecast, int64 [examples] to classify.
-        baseline: What the baseline says of each; like `targets`.
         at: When each target was (datetime64) or its number.
+        guesses: What baselines that need no fitting say of each, by their names; each like `targets`.
     """
 
     inputs: tuple[Floats, ...]
     targets: NDArray[Any]
-    baseline: NDArray[Any]
     at: NDArray[Any]
+    guesses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -37,15 +38,13 @@ class Splits:
     Attributes:
         task: Whether numbers are forecast or classes told apart.
         outputs: Names of the target columns, or of the classes.
-        baseline: What the baseline is called.
         train: To fit weights and scaling.
-        validation: To decide when to stop.
-        test: To judge, once.
+        validation: To decide by: when to stop, which settings are best.
+        test: To judge, once, when all is decided.
     """
 
     task: Task
     outputs: tuple[str, ...]
-    baseline: str
     train: Examples
     validation: Examples
     test: Examples

@@ -5,14 +5,12 @@ from numpy.typing import NDArray
 
 from carousel.tensors import Floats
 from carousel_models.data.examples import Examples, Splits
-from carousel_models.recipe.recipe import AeonSource
+from carousel_models.recipe import AeonSource
 from carousel_models.refusals import SourceRefused
 
 
 def labelled_splits(source: AeonSource, seed: int) -> Splits:
     """Load the dataset of `source`; the package's own test sequences judge the model.
-
-    The baseline is the majority class of the training sequences.
 
     Args:
         source: Which dataset, and how much of every class' training sequences is held for validation.
@@ -24,17 +22,14 @@ def labelled_splits(source: AeonSource, seed: int) -> Splits:
     sequences, labels = _load(source, "train")
     classes, targets = np.unique(labels, return_inverse=True)
     held = _held(targets, source, np.random.default_rng(seed))
-    majority = int(np.bincount(targets[~held]).argmax())
 
     def examples(sequences: list[Floats], targets: NDArray[np.int64]) -> Examples:
-        count = len(targets)
-        return Examples(tuple(sequences), targets, np.full(count, majority), np.arange(1, count + 1))
+        return Examples(tuple(sequences), targets, np.arange(1, len(targets) + 1))
 
     test_sequences, test_labels = _load(source, "test")
     return Splits(
         "classify",
         tuple(map(str, classes)),
-        "the majority class",
         train=examples([sequences[i] for i in np.flatnonzero(~held)], targets[~held]),
         validation=examples([sequences[i] for i in np.flatnonzero(held)], targets[held]),
         test=examples(test_sequences, np.searchsorted(classes, test_labels)),

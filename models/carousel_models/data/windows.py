@@ -7,10 +7,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from carousel.tensors import Floats
 from carousel_models.data.examples import Examples, Splits
 from carousel_models.data.labelled import labelled_splits
 from carousel_models.data.table import Table, read_table
-from carousel_models.recipe.recipe import AeonSource, CsvSource, Recipe
+from carousel_models.recipe import AeonSource, CsvSource, Recipe
 from carousel_models.refusals import SourceRefused
 
 
@@ -29,7 +30,6 @@ def forecast_splits(source: CsvSource, path: Path) -> Splits:
     """Cut the CSV file at `path` into windows to forecast from.
 
     The earliest rows train, the latest test, and every window with its target lies inside one split: no row is in two.
-    The baseline is persistence: what was last measured will be measured again.
 
     Raises:
         SourceRefused: The file, a column or a value is not what it should be, or a split has no window.
@@ -46,49 +46,69 @@ def forecast_splits(source: CsvSource, path: Path) -> Splits:
     validation = round(len(table) * source.validation)
     train = len(table) - validation - test
     bounds = {"train": (0, train), "validation": (train, train + validation), "test": (train + validation, len(table))}
-    parts = {split: _part(path, split, table[slice(*rows)], source) for split, rows in bounds.items()}
-    return Splits("forecast", source.targets, "persistence", **parts)
+    parts = {split: _part(path, split, table, slice(*rows), source) for split, rows in bounds.items()}
+    return Splits("forecast", source.targets, **parts)
 
 
-def windows(table: Table, source: CsvSource) -> Examples:
+def windows(table: Table, source: CsvSource, rows: slice = slice(None)) -> Examples:
     """Cut windows of `source.timesteps` rows of `source.features`, each with the targets `source.horizon` rows later.
 
     A window is left out where a value of its own or its target's is missing after `source.missing` was applied. A
     target must have been measured, and under "interpolate" so must a window's last row: a filled one was drawn
     towards rows that come after the window.
+
+    Args:
+        table: All rows there are.
+        source: What to cut.
+        rows: Windows, targets and what fills a missing value are of these rows alone. Only the seasonal baseline looks
+            at what was measured before them.
     """
-    filled = table.filled(source.missing)
-    ends = np.arange(source.timesteps - 1, len(table) - source.horizon)
+    part = table[rows]
+    filled = part.filled(source.missing)
+    ends = np.arange(source.timesteps - 1, len(part) - source.horizon)
     if not len(ends):
-        return Examples((), table.of(source.targets)[:0], table.of(source.targets)[:0], table.at[:0])
+        none = part.of(source.targets)[:0]
+        return Examples((), none, part.at[:0], {"persistence": none})
     features = filled.of(source.features)
     inputs = sliding_window_view(features, source.timesteps, axis=0)[: len(ends)].swapaxes(1, 2)
-    targets = table.of(source.targets)[ends + source.horizon]
-    baseline = filled.of(source.targets)[ends]
-    whole = _whole(inputs) & _whole(targets) & _whole(baseline)
+    targets = part.of(source.targets)[ends + source.horizon]
+    last = filled.of(source.targets)[ends]
+    whole = _whole(inputs) & _whole(targets) & _whole(last)
     if source.missing == "interpolate":
-        whole &= _whole(table.values[ends])
+        whole &= _whole(part.values[ends])
+    guesses = {"persistence": last[whole]}
+    if source.season is not None:
+        first = rows.indices(len(table))[0]
+        before = ends[whole] + source.horizon - source.season + first
+        guesses["seasonal persistence"] = _seasonal(table.of(source.targets), before, last[whole])
     return Examples(
         tuple(np.ascontiguousarray(window) for window in inputs[whole]),
         targets[whole],
-        baseline[whole],
-        table.at[ends + source.horizon][whole],
+        part.at[ends + source.horizon][whole],
+        guesses,
     )
 
 
-def _part(path: Path, split: str, table: Table, source: CsvSource) -> Examples:
-    needed = source.timesteps + source.horizon
-    if len(table) < needed:
+def _seasonal(measured: Floats, before: NDArray[np.int64], last: Floats) -> Floats:
+    """Give what was measured in the rows `before`; where nothing was, what was measured last."""
+    season = measured[np.maximum(before, 0)]
+    known = (before >= 0)[:, None] & np.isfinite(season)
+    return np.where(known, season, last)
+
+
+def _part(path: Path, split: str, table: Table, rows: slice, source: CsvSource) -> Examples:
+    count, needed = rows.stop - rows.start, source.timesteps + source.horizon
+    if count < needed:
         raise SourceRefused(
-            f"{path}: too few rows: the {split} split has {len(table)}, and timesteps {source.timesteps} with horizon "
+            f"{path}: too few rows: the {split} split has {count}, and timesteps {source.timesteps} with horizon "
             f"{source.horizon} need {needed}. "
             "Give more rows, fewer timesteps or other fractions for validation and test."
         )
-    examples = windows(table, source)
+    examples = windows(table, source, rows)
     if not len(examples):
         raise SourceRefused(
             f'{path}: no window of the {split} split is complete: with missing = "{source.missing}" each of its '
-            f"{len(table)} rows is too near a missing value. Fill the file, give fewer timesteps or another policy."
+            f"{count} rows is too near a missing value. Fill the file, give fewer timesteps or another policy."
         )
     return examples
 

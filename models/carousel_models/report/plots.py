@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from carousel_models.report.scores import Score
 from carousel_models.training.result import Training
 
 TRUTH, MODEL, BASELINE, KEPT = "#20262e", "#d1495b", "#9aa5b1", "#2e7d6b"
@@ -40,18 +41,15 @@ def draw_loss(path: Path, training: Training) -> None:
 
 def draw_forecast(path: Path, training: Training) -> None:
     """Draw the forecast of every target against the truth over the test split, and one against the other."""
-    splits, scores = training.splits, training.scores
+    splits, judged = training.splits, training.test
     figure = _figure(12, 4 * len(splits.outputs))
     rows = figure.subplots(len(splits.outputs), 2, squeeze=False, width_ratios=(3, 1))
     for i, (output, (over_time, scatter)) in enumerate(zip(splits.outputs, rows, strict=True)):
-        truth, said = splits.test.targets[:, i], training.answers[:, i]
-        figures = {score.metric: score for score in scores.scores if score.output == output}
-        mse, r2 = figures["mse"], figures["r2"]
+        truth, said = splits.test.targets[:, i], judged.answers[:, i]
+        figures = {score.metric: score for score in judged.scores.scores if score.output == output}
         over_time.plot(splits.test.at, truth, color=TRUTH, linewidth=1.2, label="truth")
         over_time.plot(splits.test.at, said, color=MODEL, linewidth=1.4, label="forecast")
-        title = (
-            f"{training.recipe.name}: {output}, test split: MSE {mse.model:.3g}, {scores.against} {mse.baseline:.3g}"
-        )
+        title = f"{training.recipe.name}: {output}, test split: MSE {_beside(figures['mse'])}"
         unit = f"{output} ({training.measured_in[output]})" if output in training.measured_in else output
         _say(over_time, title, _time_axis(over_time, splits.test.at), unit)
         over_time.legend(frameon=False, ncols=2)
@@ -59,16 +57,16 @@ def draw_forecast(path: Path, training: Training) -> None:
         scatter.plot(ends, ends, color=BASELINE, linewidth=1)
         scatter.scatter(truth, said, s=9, color=MODEL, alpha=0.7, linewidths=0)
         scatter.set_aspect("equal")
-        _say(scatter, f"R² {r2.model:.3f}, {scores.against} {r2.baseline:.3f}", "truth", "forecast")
+        _say(scatter, f"R² {figures['r2'].model:.3f}", "truth", "forecast")
     figure.savefig(path)
 
 
 def draw_confusion(path: Path, training: Training) -> None:
     """Draw how many test sequences of each class were said to be of which."""
-    splits, scores = training.splits, training.scores
+    splits, judged = training.splits, training.test
     size = len(splits.outputs)
     counts = np.zeros((size, size), np.int64)
-    np.add.at(counts, (splits.test.targets, training.answers.argmax(axis=1)), 1)
+    np.add.at(counts, (splits.test.targets, judged.answers.argmax(axis=1)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(5.0, 2 + 0.55 * size)
     figure = _figure(side + 1, side)
@@ -81,10 +79,13 @@ def draw_confusion(path: Path, training: Training) -> None:
     axes.set_xticks(range(size), splits.outputs)
     axes.set_yticks(range(size), splits.outputs)
     figure.colorbar(shading, ax=axes, label="share of the true class", shrink=0.8)
-    accuracy = scores.decisive[0]
-    title = f"{training.recipe.name}: accuracy {accuracy.model:.1%}, {scores.against} {accuracy.baseline:.1%}"
+    title = f"{training.recipe.name}: accuracy {_beside(judged.scores.decisive[0])}"
     axes.set(title=title, xlabel="said class", ylabel="true class")
     figure.savefig(path)
+
+
+def _beside(score: Score) -> str:
+    return ", ".join([f"{score.model:.3g}", *(f"{name} {figure:.3g}" for name, figure in score.baselines.items())])
 
 
 def _figure(width: float, height: float) -> Figure:

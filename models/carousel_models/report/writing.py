@@ -36,16 +36,21 @@ def write_held_out(path: Path, training: Training) -> None:
 
     - `inputs_0`, `inputs_1`, ...: the sequences in raw numbers, each float32 [timesteps, input_dim];
     - `targets`: the truth, float32 [examples, units], or int64 [examples] indices into `outputs` for classes;
-    - `baseline`: what the baseline says, like `targets`;
+    - `baselines`: names of the baselines, str [baselines];
+    - `baseline_0`, `baseline_1`, ...: what each of them says, like `targets`;
     - `predictions`: what the Keras model answers, float32 [examples, units];
     - `at`: when each target was, or its number, str [examples];
     - `outputs`: names of the units, str [units].
     """
-    examples = training.splits.test
-    arrays = {f"inputs_{i}": sequence for i, sequence in enumerate(examples.inputs)} | {
+    examples, judged = training.splits.test, training.test
+    inputs = {f"inputs_{i}": sequence for i, sequence in enumerate(examples.inputs)}
+    said = {f"baseline_{i}": said for i, said in enumerate(judged.baselines.values())}
+    arrays = {
+        **inputs,
+        **said,
         "targets": examples.targets,
-        "baseline": examples.baseline,
-        "predictions": training.answers,
+        "baselines": np.array(list(judged.baselines)),
+        "predictions": judged.answers,
         "at": np.array([written(moment) for moment in examples.at]),
         "outputs": np.array(training.splits.outputs),
     }
@@ -53,14 +58,14 @@ def write_held_out(path: Path, training: Training) -> None:
 
 
 def _figures(training: Training) -> dict[str, Any]:
-    splits, history, scores = training.splits, training.history, training.scores
+    splits, history, test = training.splits, training.history, training.test.scores
     return {
         "name": training.recipe.name,
         "task": splits.task,
-        "verdict": str(scores),
-        "beats_baseline": scores.beaten,
-        "baseline": scores.against,
-        "scores": [{**asdict(score), "better": score.better} for score in scores.scores],
+        "verdict": str(test),
+        "unbeaten": test.unbeaten,
+        "validation": [asdict(score) for score in training.validation.scores.scores],
+        "test": [asdict(score) for score in test.scores],
         "outputs": splits.outputs,
         "examples": {
             "train": _extent(splits.train),

@@ -10,11 +10,13 @@ import tensorflow as tf
 from carousel.tensors import Floats
 from carousel_models.data.batches import batches_of
 from carousel_models.data.examples import Examples, Splits
-from carousel_models.recipe.recipe import Recipe
+from carousel_models.recipe import Recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
+from carousel_models.report.scores import judge
+from carousel_models.training.baselines import baselines_of
 from carousel_models.training.network import compiled, layers_of
 from carousel_models.training.progress import Progress
-from carousel_models.training.result import History
+from carousel_models.training.result import History, Judged
 
 JUDGED_AT_ONCE = 256
 """Examples of a batch where none is fitted."""
@@ -71,6 +73,17 @@ def answers(model: keras.Model, examples: Examples) -> Floats:
     by_length = np.argsort([len(sequence) for sequence in examples.inputs], kind="stable")
     given: Floats = model.predict(batches_of(examples, JUDGED_AT_ONCE), verbose=0)
     return given[np.argsort(by_length)]
+
+
+def judged(model: keras.Model, recipe: Recipe, splits: Splits) -> tuple[Judged, Judged]:
+    """Judge `model` beside its baselines on the validation and on the test split, in that order."""
+    baselines = baselines_of(splits)
+
+    def judgement(split: str, examples: Examples) -> Judged:
+        answered, said = answers(model, examples), baselines.said(examples)
+        return Judged(answered, said, judge(splits, split, answered, said, recipe.measured_in))
+
+    return judgement("validation", splits.validation), judgement("test", splits.test)
 
 
 def _fit(core: keras.Model, recipe: Recipe, train: Examples, validation: Examples, *, quiet: bool) -> History:

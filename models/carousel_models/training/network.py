@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from carousel_models.recipe.recipe import Fit, Named, Recipe, Weights
+from carousel_models.recipe import Fit, Named, Recipe, Weights
 from carousel_models.refusals import RecipeRefused
 
 _GET: dict[str, Callable[[Any], Any]] = {

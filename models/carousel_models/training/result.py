@@ -1,10 +1,14 @@
 """A training that is over: what was built, how fitting went, what the model answers and how good that is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from carousel.tensors import Floats
 from carousel_models.data.examples import Splits
-from carousel_models.recipe.recipe import CsvSource, Recipe
+from carousel_models.recipe import Recipe
 from carousel_models.report.scores import Scores
 
 
@@ -26,6 +30,21 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model and its baselines say of one split, and how good that is.
+
+    Attributes:
+        answers: What the model answers, float32 [examples, units].
+        baselines: What each baseline says, by its name; each like the split's targets.
+        scores: The figures of all of them.
+    """
+
+    answers: Floats
+    baselines: Mapping[str, NDArray[Any]]
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """What a report tells.
 
@@ -34,18 +53,18 @@ class Training:
         splits: What it was fitted to and judged by.
         history: How fitting went.
         parameters: How many numbers the model has, scaling included.
-        answers: What the model answers to the test split, float32 [examples, units].
-        scores: The figures of these answers beside the baseline's.
+        validation: How good the model is where settings may be chosen.
+        test: How good it is on what nothing was chosen by.
     """
 
     recipe: Recipe
     splits: Splits
     history: History
     parameters: int
-    answers: Floats
-    scores: Scores
+    validation: Judged
+    test: Judged
 
     @property
     def measured_in(self) -> dict[str, str]:
         """The unit of each target that has one."""
-        return self.recipe.source.measured_in if isinstance(self.recipe.source, CsvSource) else {}
+        return self.recipe.measured_in

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carousel_models.data.windows import splits_of
-from carousel_models.recipe.recipe import read_recipe
+from carousel_models.recipe import read_recipe
 from carousel_models.refusals import RecipeRefused
-from carousel_models.report.scores import judge
+from carousel_models.report.scores import listed
 from carousel_models.training.quiet import quietly
 from carousel_models.training.result import Training
 
@@ -28,12 +28,13 @@ class TrainResult:
     report: tuple[Path, ...]
 
     def __str__(self) -> str:
-        history, scores = self.training.history, self.training.scores
+        history, test = self.training.history, self.training.test
         lines = [
             f"Trained {self.training.recipe.name}: {len(history.loss)} epochs in {history.seconds:.0f} s.",
             f"The weights are those of epoch {history.kept}.",
-            *(f"  {score}" for score in scores.scores),
-            str(scores),
+            f"On the test split, against {listed(test.scores.baselines)}:",
+            *(f"  {score}" for score in test.scores.scores),
+            str(test.scores),
             f"Model:    {self.model}",
             f"Held out: {self.held_out}",
             *(f"Report:   {path}" for path in self.report),
@@ -45,7 +46,7 @@ def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False)
     """Train what the recipe says; write model.keras, held_out.npz and report/ into `output`.
 
     Args:
-        recipe_path: A TOML file; `carousel_models.recipe.recipe` says what stands in it.
+        recipe_path: A TOML file; `carousel_models.recipe` says what stands in it.
         output: build/train/<name> where None; files of an earlier training are replaced.
         quiet: Show no progress bar.
 
@@ -66,9 +67,8 @@ def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False)
         model, history = fit.fitted(recipe, splits, quiet=quiet)
     except RecipeRefused as error:
         raise RecipeRefused(f"{recipe_path}: {error}") from error
-    answers = fit.answers(model, splits.test)
-    scores = judge(splits, answers, getattr(recipe.source, "measured_in", {}))
-    training = Training(recipe, splits, history, model.count_params(), answers, scores)
+    validation, test = fit.judged(model, recipe, splits)
+    training = Training(recipe, splits, history, model.count_params(), validation, test)
     folder = Path("build", "train", recipe.name) if output is None else output
     written = report.write_report(folder / "report", training)
     model.save(folder / "model.keras")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from carousel_models.data.table import Table
 from carousel_models.data.windows import forecast_splits, windows
-from carousel_models.recipe.recipe import CsvSource
+from carousel_models.recipe import CsvSource
 from carousel_models.refusals import SourceRefused
 
 POLICIES = ("interpolate", "forward-fill", "drop")
@@ -50,7 +50,7 @@ def test_a_target_is_exactly_horizon_rows_after_its_window(size):
         end = i + timesteps - 1
         np.testing.assert_array_equal(window[:, 0], np.arange(i, end + 1))
         assert examples.targets[i] == 1000 + end + horizon
-        assert examples.baseline[i] == 1000 + end
+        assert examples.guesses["persistence"][i] == 1000 + end
         assert examples.at[i] == end + horizon
 
 
@@ -66,8 +66,8 @@ def test_no_window_knows_what_comes_after_it(size, lost, missing, draw):
         (first := windows(before, asked)).inputs,
         (second := windows(after, asked)).inputs,
         first.at,
-        first.baseline,
-        second.baseline,
+        first.guesses["persistence"],
+        second.guesses["persistence"],
         strict=True,
     ):
         if at - horizon < change:
@@ -102,6 +102,19 @@ def test_no_row_is_in_two_splits(tmp_path_factory, rows, validation, test, times
     assert max(seen[0]) < min(seen[1])
     assert max(seen[1]) < min(seen[2])
     assert max(seen[2]) == rows - 1
+
+
+@given(st.integers(1, 30), st.integers(1, 3), st.integers(0, 9), st.sets(st.integers(0, 39), max_size=8))
+def test_the_seasonal_guess_is_what_was_measured_a_season_before(season, horizon, first, lost):
+    """Rows before the split count, and where nothing was measured then, it is what was measured last."""
+    holed = numbered(40, {(row, 1) for row in lost})
+    asked = source(season=season + horizon, horizon=horizon, missing="forward-fill")
+    examples = windows(holed, asked, slice(first, 40))
+    for at, last, guess in zip(
+        examples.at, examples.guesses["persistence"], examples.guesses["seasonal persistence"], strict=True
+    ):
+        before = at - season - horizon
+        assert guess == (1000 + before if before >= 0 and before not in lost else last)
 
 
 def write(folder: Path, rows: list[str]) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carousel_models.recipe.recipe import LSTM, CsvSource, Named, read_recipe
+from carousel_models.recipe import LSTM, CsvSource, Named, read_recipe
 from carousel_models.refusals import RecipeRefused
 
 RECIPES = Path(__file__).parents[3] / "models" / "recipes"
@@ -102,6 +102,14 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
             "timesteps = 3",
             "timesteps = 3, validation = 0.5, test = 0.5",
             "source: validation 0.5 and test 0.5 leave no rows for training",
+        ),
+        (
+            "timesteps = 3",
+            "timesteps = 3, horizon = 8, season = 7",
+            (
+                "source: season 7 is shorter than horizon 8: what was measured a season before a target would come "
+                "after its window; give whole seasons, horizon or more"
+            ),
         ),
         (
             "{ units = 4 }",

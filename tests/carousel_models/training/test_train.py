@@ -10,7 +10,7 @@ import pytest
 from carousel_models.data.batches import batches_of
 from carousel_models.data.examples import Examples
 from carousel_models.data.windows import splits_of
-from carousel_models.recipe.recipe import Recipe, read_recipe
+from carousel_models.recipe import Recipe, read_recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.training import train
 from carousel_models.training.network import layers_of
@@ -89,7 +89,7 @@ def test_a_training_leaves_model_report_and_held_out_sequences(result, folder):
         "one/report/forecast.png",
     ]
     report = json.loads(result.report[0].read_text("utf-8"))
-    assert report["verdict"] == str(result.training.scores)
+    assert report["verdict"] == str(result.training.test.scores)
     assert report["verdict"] in str(result)
     assert report["examples"]["test"] == {"count": 13, "first": "2020-04-17", "last": "2020-04-29"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in result.report[1:])
@@ -103,7 +103,8 @@ def test_the_saved_model_answers_held_out_sequences_in_raw_units(result):
         np.testing.assert_allclose(model.predict(inputs, verbose=0), held_out["predictions"], rtol=1e-5)
         assert inputs.dtype == np.float32
         assert 80 < held_out["predictions"].mean() < 120
-        np.testing.assert_array_equal(held_out["baseline"], inputs[:, -1, 1:])
+        assert list(held_out["baselines"]) == ["persistence", "ridge regression"]
+        np.testing.assert_array_equal(held_out["baseline_0"], inputs[:, -1, 1:])
     assert model.input_shape == (None, None, 2)
 
 
@@ -142,7 +143,7 @@ def test_every_example_is_in_one_batch_of_its_length():
     """A pass holds each example once, and no batch mixes lengths."""
     lengths = [3, 1, 3, 2, 3, 1]
     inputs = tuple(np.full((length, 1), i, np.float32) for i, length in enumerate(lengths))
-    examples = Examples(inputs, np.arange(6), np.arange(6), np.arange(6))
+    examples = Examples(inputs, np.arange(6), np.arange(6))
     for chance in (None, np.random.default_rng(1)):
         batches = [(x.numpy(), y.numpy()) for x, y in batches_of(examples, 2, chance)]
         assert sorted(target for _, targets in batches for target in targets) == list(range(6))
