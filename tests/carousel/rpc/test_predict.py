@@ -124,7 +124,7 @@ def test_a_deadline_that_passes_is_an_error_of_its_name(server):
     """And the server does no more of the work: the sequence is counted as gone."""
     serving = server()
     with Client(serving.target) as client, pytest.raises((DeadlineExceeded, Overloaded)):
-        client.predict("small", [np.zeros((900_000, 3), np.float32)], timeout=0.2)
+        client.predict("stack", [np.zeros((60_000, 64), np.float32)], timeout=0.3)
     for _ in range(500):
         if not serving.on_loop(lambda: sum(m.waiting + m.riding for m in serving.server._catalog)):
             return
