@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from carousel.telemetry.instruments import INSTRUMENTS
+from carousel.telemetry import INSTRUMENTS
 
 PAGE = Path(__file__).with_suffix(".md")
 
@@ -13,7 +13,7 @@ Written by `python docs/metrics.py` from `service/carousel/instruments.py`; do n
 `carousel serve` answers `GET /metrics` on `http_port` (8501). Times are in seconds, sizes in bytes. Label values are
 bounded by what is served and by the code; nothing that a client sends becomes one. `model` and `version` are the
 folders of the repository. Beside these come prometheus_client's own `process_*` and `python_*`, of the process that
-answers. In OpenMetrics format, which Prometheus asks for, the time, the wait and the ride carry exemplars: of each
+answers. In OpenMetrics format, which Prometheus asks for, the time, the wait and the run carry exemplars: of each
 bucket the newest request whose client sent the W3C `traceparent` of a recorded trace, as `trace_id`.
 
 | metric | kind | labels | what it says |

@@ -11,17 +11,14 @@ from types import FrameType
 import grpc
 
 from carousel import transport
-from carousel.batching.admission import Admission
+from carousel.batching import Admission
 from carousel.loop import Loop
 from carousel.rpc.methods import Services
-from carousel.serving.catalog import Catalog
-from carousel.serving.loader import Loader
-from carousel.serving.model import Loaded, Model
+from carousel.serving import Catalog, Loader, Model, Version
 from carousel.settings import Settings
+from carousel.telemetry import Readings, Usage
 from carousel.telemetry import prometheus as metrics
-from carousel.telemetry.process import Usage
-from carousel.telemetry.readings import Figures, ModelFigures
-from carousel.wire.messages import Bounds
+from carousel.wire import Bounds
 
 logger = logging.getLogger("carousel.server")
 
@@ -75,7 +72,7 @@ class Server:
         self._metrics = None
         if not worker:
             self._metrics, self.http_port = metrics.serve_metrics(
-                self.ask_figures, settings.http_host, settings.http_port
+                self.ask_readings, settings.http_host, settings.http_port
             )
         self._looked = False
         self._draining = False
@@ -110,24 +107,24 @@ class Server:
         signal.signal(signal.SIGTERM, received)
         signal.signal(signal.SIGINT, received)
 
-    def ask_figures(self) -> Figures:
+    def ask_readings(self) -> Readings:
         """Copy every number. From any thread but the loop's."""
-        return self._loop.ask(partial(self._figures, Usage.now()))
+        return self._loop.ask(partial(self._readings, Usage.now()))
 
-    def _figures(self, usage: Usage) -> Figures:
+    def _readings(self, usage: Usage) -> Readings:
         now = time.monotonic()
-        return Figures(
+        return Readings(
             self._services.health.serving,
-            tuple(ModelFigures.of(model, now) for model in self._catalog),
-            self._services.tallies(),
+            tuple(model.read(now) for model in self._catalog),
+            self._services.counters(),
             self._loader.loads.copy(),
             self._transport.open_calls,
             self._admission.pace,
             usage,
         )
 
-    def _add(self, loaded: Loaded) -> None:
-        self._catalog.add(Model(loaded, self._admission, self._loop.post, begin=self._loop.begin))
+    def _add(self, version: Version) -> None:
+        self._catalog.add(Model(version, self._admission, self._loop.post, begin=self._loop.begin))
         self._tell_health()
 
     def _tell_health(self) -> None:

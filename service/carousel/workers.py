@@ -13,15 +13,14 @@ from types import FrameType
 from typing import Any
 
 from carousel.settings import Settings
+from carousel.telemetry import Readings, Usage
 from carousel.telemetry import prometheus as metrics
-from carousel.telemetry.process import Usage
-from carousel.telemetry.readings import Figures
 
 logger = logging.getLogger("carousel.workers")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a worker that ended is started again
 _STEADY = 60.0  # seconds after which a worker counts as healthy, and its next pause is short again
-_PATIENCE = 2.0  # seconds that a worker has to say its figures
+_PATIENCE = 2.0  # seconds that a worker has to say its readings
 _SPAWN = multiprocessing.get_context("spawn")  # gRPC's threads do not survive a fork
 
 
@@ -32,21 +31,21 @@ class _Worker:
     process: BaseProcess
     line: Connection
     started: float
-    figures: Figures | None = None
+    readings: Readings | None = None
     asking: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self) -> Figures | None:
-        """Ask for its figures; what it said last when it does not answer."""
+    def ask(self) -> Readings | None:
+        """Ask for its readings; what it said last when it does not answer."""
         with self.asking:
             try:
                 while self.line.poll():  # an answer that came too late for the scrape before
-                    self.figures = self.line.recv()
+                    self.readings = self.line.recv()
                 self.line.send(None)
                 if self.line.poll(_PATIENCE):
-                    self.figures = self.line.recv()
+                    self.readings = self.line.recv()
             except (EOFError, OSError):
                 pass  # it is gone; the supervisor is about to notice
-        return self.figures
+        return self.readings
 
 
 class Workers:
@@ -70,10 +69,10 @@ class Workers:
         self.port: int = self._held.getsockname()[1]
         self._settings = settings.model_copy(update={"port": self.port})
         self._workers: list[_Worker] = []
-        self._past: list[Figures] = []
+        self._past: list[Readings] = []
         self._pause = _FIRST_PAUSE
         self._stopping = threading.Event()
-        self._metrics, self.http_port = metrics.serve_metrics(self.figures, settings.http_host, settings.http_port)
+        self._metrics, self.http_port = metrics.serve_metrics(self.readings, settings.http_host, settings.http_port)
 
     def run(self) -> int:
         """Supervise until a signal, then drain every worker; return the exit status, 0 when each drained in order."""
@@ -104,10 +103,10 @@ class Workers:
         signal.signal(signal.SIGTERM, received)
         signal.signal(signal.SIGINT, received)
 
-    def figures(self) -> Figures:
+    def readings(self) -> Readings:
         """Add up what every worker counted, those that ended before included, and what this process takes."""
-        said = [figures for worker in list(self._workers) if (figures := worker.ask()) is not None]
-        return Figures.together([*said, *self._past, Figures.nothing(Usage.now(), serving=bool(said))])
+        said = [readings for worker in list(self._workers) if (readings := worker.ask()) is not None]
+        return Readings.together([*said, *self._past, Readings.nothing(Usage.now(), serving=bool(said))])
 
     def _start(self) -> _Worker:
         ours, theirs = _SPAWN.Pipe()
@@ -128,9 +127,9 @@ class Workers:
                 worker.process.exitcode,
                 self._pause,
             )
-            if worker.figures is not None:
+            if worker.readings is not None:
                 # Counters may not fall when a worker is replaced.
-                self._past = [Figures.together([worker.figures.past(), *self._past])]
+                self._past = [Readings.together([worker.readings.past(), *self._past])]
             self._stopping.wait(self._pause)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             self._workers[i] = self._start()
@@ -148,10 +147,10 @@ def _work(settings: Settings, line: Connection) -> None:
 
 
 def _tell(server: Any, line: Connection) -> None:
-    """Say the figures whenever the supervisor asks; end with it, however it ended."""
+    """Say the readings whenever the supervisor asks; end with it, however it ended."""
     try:
         while True:
             line.recv()
-            line.send(server.ask_figures())
+            line.send(server.ask_readings())
     except (EOFError, OSError):
         server.drain()

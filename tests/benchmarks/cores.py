@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from carousel.artifact.manifest import FOLDER, PLAN
-from carousel.engines.onnx import OnnxEngine
+from carousel.artifact import FOLDER, PLAN
+from carousel.engines import OnnxEngine
 from tests.benchmarks import report
 from tests.benchmarks.h2load import framed, load
 from tests.benchmarks.measure import Spread, Timing, ratios, timed

@@ -5,20 +5,19 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from carousel.batching.admission import Admission
-from carousel.batching.sequence import Sequence
+from carousel.batching import Admission, Sequence
 from carousel.engines import Engine
-from carousel.serving.model import Loaded, Model, load
+from carousel.serving import Model, Version, load_version
 from carousel.tensors import Floats
 
 
-def modelled(loaded: Path | Loaded, engine: Engine | None = None) -> Model:
+def modelled(version: Path | Version, engine: Engine | None = None) -> Model:
     """Turn a version on its engine, or on `engine` in its place."""
-    if isinstance(loaded, Path):
-        loaded = load(loaded, "onnx")
+    if isinstance(version, Path):
+        version = load_version(version, "onnx")
     if engine is not None:
-        loaded = dataclasses.replace(loaded, engine=engine)
-    return Model(loaded, Admission(math.inf), post=_nobody)
+        version = dataclasses.replace(version, engine=engine)
+    return Model(version, Admission(math.inf), post=_nobody)
 
 
 def ride(model: Model, sequences: list[Floats], done: Callable[[Sequence], None] = lambda _: None) -> None:

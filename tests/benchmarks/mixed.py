@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from carousel.artifact.manifest import FOLDER, PLAN
-from carousel.engines.onnx import OnnxEngine
+from carousel.artifact import FOLDER, PLAN
+from carousel.engines import OnnxEngine
 from carousel.tensors import Floats
 from tests.benchmarks import peak, report
 from tests.benchmarks.driven import modelled, ride
@@ -57,7 +57,7 @@ def _measure(
     share, share_cpu = (
         [work / t / (_SGEMM * peak.FLOPS / g) for t, g in zip(w[CAROUSEL], w[gemm], strict=True)] for w in (walls, cpus)
     )
-    rode, tally = model.tally.steps, model.tally
+    rode, counters = model.counters.steps, model.counters
     expected = (1 + _ROUNDS) * steps
     lognormal_targets = name == "lognormal"
     rows = []
@@ -73,14 +73,14 @@ def _measure(
     came = f"{Spread.of(share).say()}, by CPU {by_cpu:.2f}; sgemm {best:.0f} GFLOP/s by {gemm}"
     met = Spread.of(share).median >= 0.85 if lognormal_targets else None
     rows.append(report.Row(f"{name}: share of sgemm", came, ">= 0.85" if lognormal_targets else "", met))
-    padded = rode - expected + tally.padded_steps
+    padded = rode - expected + counters.padded_steps
     rows.append(report.Row(f"{name}: padded steps", f"{padded} of {rode}", "0", padded == 0))
     figures = {
         "sequences": len(sequences),
         "steps": steps,
         "steps_run_per_round": rode // (1 + _ROUNDS),
-        "ticks_per_round": sum(tally.rows.counts) / (1 + _ROUNDS),
-        "rows": model.loaded.costs.rows,
+        "ticks_per_round": sum(counters.rows.counts) / (1 + _ROUNDS),
+        "rows": model.version.costs.rows,
         "wall_seconds": walls,
         "cpu_seconds": cpus,
     }

@@ -11,11 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from carousel import transport
-from carousel.batching.admission import Admission
-from carousel.batching.costs import TICK, Costs
-from carousel.batching.sequence import Sequence
+from carousel.batching import TICK, Admission, Costs, Sequence
 from carousel.loop import Loop
-from carousel.serving.model import Loaded, Model, load
+from carousel.serving import Model, Version, load_version
 from carousel.tensors import Floats
 from tests.benchmarks import report
 from tests.benchmarks.measure import Spread
@@ -46,23 +44,23 @@ class Weightless:
 class Turns:
     """A loop on a real listening transport with nobody connected, and one model on it."""
 
-    def __init__(self, loaded: Loaded, rows: int) -> None:
+    def __init__(self, version: Version, rows: int) -> None:
         step = TICK / 32.5
         costs = Costs(0.0, {1: step, rows: step, 2 * rows: 2 * step} if rows > 1 else {1: step, 2: 2 * step})
-        self.engine = Weightless(loaded.signature.units)
+        self.engine = Weightless(version.signature.units)
         self.transport = transport.Server({})
         self.transport.listen("127.0.0.1", 0)
         self.transport.start()
-        whole = Loaded(
-            loaded.name,
-            loaded.version,
-            loaded.signature,
-            loaded.states,
-            loaded.fingerprint,
+        whole = Version(
+            version.name,
+            version.number,
+            version.signature,
+            version.states,
+            version.fingerprint,
             self.engine,
             costs,
-            loaded.not_onnx_because,
-            loaded.bits_equal,
+            version.not_preferred_because,
+            version.batch_invariant,
         )
         self.loop = Loop(self.transport)
         self.model = Model(whole, Admission(math.inf), self.loop.post, begin=self.loop.begin)
@@ -70,19 +68,19 @@ class Turns:
     def all(self, sequences: list[Floats]) -> tuple[float, int, int]:
         """Submit, then turn until the last stepped off: seconds beyond the engine, ticks, rows of all ticks."""
         self.model.submit([Sequence(steps, _done) for steps in sequences])
-        self.engine.seconds, ticks, rows = 0.0, sum(self.model.tally.rows.counts), self.model.tally.rows.total
+        self.engine.seconds, ticks, rows = 0.0, sum(self.model.counters.rows.counts), self.model.counters.rows.total
         began = time.process_time()
         while self.model.busy:
             self.loop.round()
         spent = time.process_time() - began - self.engine.seconds
-        return spent, sum(self.model.tally.rows.counts) - ticks, int(self.model.tally.rows.total - rows)
+        return spent, sum(self.model.counters.rows.counts) - ticks, int(self.model.counters.rows.total - rows)
 
 
 def main() -> None:
-    loaded = load(version("stack64", 64), "onnx")
+    stack = load_version(version("stack64", 64), "onnx")
     sequences = lognormal(_MOST)
     long = [np.resize(steps, (3000, steps.shape[1])) for steps in sequences[:64]]
-    sets = {rows: Turns(loaded, rows) for rows in ROWS}
+    sets = {rows: Turns(stack, rows) for rows in ROWS}
     points: dict[str, list[tuple[float, float, float]]] = {"mixed lengths": [], "long rides": []}
     for round_ in range(1, _ROUNDS + 1):
         for rows, turns in sets.items():

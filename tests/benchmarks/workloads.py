@@ -9,7 +9,7 @@ import numpy as np
 
 from carousel.stubs.v1.inference_pb2 import PredictRequest
 from carousel.tensors import Floats
-from carousel.wire.messages import write_tensor
+from carousel.wire import write_tensor
 from tests.benchmarks.report import FOLDER, say
 
 STACK_UNITS = (128, 256)

@@ -75,10 +75,10 @@ def test_sigterm_finishes_what_was_admitted_and_ends_with_status_zero(only):
         target, page = process.stdout.readline().removeprefix("gRPC on ").strip().split(", metrics on ")
         with Client(target) as client, ThreadPoolExecutor(1) as asking:
             client.wait_until_serving(timeout=60)
-            assert not riding(page)
+            assert not running(page)
             steps = np.ones((900_000, 3), np.float32)
             answer = asking.submit(client.predict, "small", [steps], return_sequences=True, timeout=60)
-            while not riding(page) and not answer.done():
+            while not running(page) and not answer.done():
                 pass
             assert not answer.done()
             process.send_signal(signal.SIGTERM)
@@ -89,6 +89,6 @@ def test_sigterm_finishes_what_was_admitted_and_ends_with_status_zero(only):
         process.communicate()
 
 
-def riding(page):
-    [gauge] = re.findall(r"^carousel_sequences_riding\{.*\} (.*)$", urlopen(page).read().decode(), re.MULTILINE)
+def running(page):
+    [gauge] = re.findall(r"^carousel_sequences_running\{.*\} (.*)$", urlopen(page).read().decode(), re.MULTILINE)
     return float(gauge)

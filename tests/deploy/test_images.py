@@ -12,9 +12,7 @@ import yaml
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from carousel.artifact.golden import Golden, disagreement, read_golden
-from carousel.artifact.manifest import FOLDER, GOLDEN, read_manifest
-from carousel.artifact.signature import read_signature
+from carousel.artifact import FOLDER, GOLDEN, Golden, disagreement, read_golden, read_manifest, read_signature
 from carousel.client import Client
 from carousel.client.replies import predict_request
 from carousel.engines import load_engine

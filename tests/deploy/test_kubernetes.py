@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from carousel.settings import Settings
-from carousel.telemetry.instruments import INSTRUMENTS
+from carousel.telemetry import INSTRUMENTS
 from tests.conftest import Serving
 from tests.deploy.overlays import OVERLAYS, objects, one, server
 from tests.deploy.tools import ROOT

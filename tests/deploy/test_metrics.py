@@ -20,14 +20,14 @@ from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
 from carousel.stubs.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from carousel.stubs.v1.inference_pb2 import PredictRequest, StreamRequest
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
-from carousel.telemetry.instruments import INSTRUMENTS
-from carousel.wire.messages import write_tensor
+from carousel.telemetry import INSTRUMENTS
+from carousel.wire import write_tensor
 from tests.deploy.tools import ROOT, Served, tool
 from tests.deploy.watched import until
 
 STEPS = np.ones((3, 8), np.float32)
 HANDLING = "grpc_server_handling_seconds"
-WAIT, RIDE = "carousel_sequence_wait_seconds", "carousel_sequence_ride_seconds"
+WAIT, RIDE = "carousel_sequence_wait_seconds", "carousel_sequence_run_seconds"
 
 
 def _scrape(server, form: str = "text/plain") -> str:

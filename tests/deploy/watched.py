@@ -22,7 +22,7 @@ from carousel.client import Client
 from carousel.errors import CarouselError
 from carousel.stubs.v1.inference_pb2 import PredictRequest
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
-from carousel.wire.messages import write_tensor
+from carousel.wire import write_tensor
 from tests.deploy.callers import Callers
 from tests.deploy.tools import ROOT, Served, tool
 

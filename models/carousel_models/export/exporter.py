@@ -6,13 +6,18 @@ from pathlib import Path
 
 import keras
 
-from carousel.artifact.golden import Golden, write_golden
-from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, Manifest, fingerprint
-from carousel.artifact.signature import read_signature
-from carousel.engines import Engine, reproduces
-from carousel.engines.invariance import check_bits
-from carousel.engines.onnx import OnnxEngine
-from carousel.engines.tensorflow import TensorFlowEngine
+from carousel.artifact import (
+    FOLDER,
+    GOLDEN,
+    MANIFEST,
+    PLAN,
+    Golden,
+    Manifest,
+    fingerprint,
+    read_signature,
+    write_golden,
+)
+from carousel.engines import Engine, OnnxEngine, TensorFlowEngine, check_invariance, reproduces
 from carousel_models.export.golden_answers import golden_answers
 from carousel_models.export.keras_file import read_model
 from carousel_models.export.publishing import publish
@@ -95,7 +100,7 @@ def _check(folder: Path, manifest: Manifest, answers: tuple[Golden, ...]) -> Non
     engines: list[Engine] = [TensorFlowEngine(folder, signature, manifest)]
     if manifest.plan:
         engines.append(OnnxEngine(folder / FOLDER / PLAN))
-        if not check_bits(engines[-1], signature.input_dim, manifest.state_width):
+        if not check_invariance(engines[-1], signature.input_dim, manifest.state_width):
             _log.warning("on this machine the plan's answers depend in their last bits on who rides beside a sequence")
     for engine in engines:
         fault = reproduces(engine, answers, manifest.state_width)

@@ -5,8 +5,7 @@ import itertools
 import keras
 import numpy as np
 
-from carousel.artifact.golden import Golden, disagreement
-from carousel.artifact.signature import LAST_STEP, SEQUENCE
+from carousel.artifact import LAST_STEP, SEQUENCE, Golden, disagreement
 from carousel.tensors import Floats
 from carousel_models.export.saved import Served
 from carousel_models.refusals import ExportRefused

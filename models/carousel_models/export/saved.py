@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from carousel.artifact.signature import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING
+from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING
 from carousel_models.lowering.stack import Stack
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from carousel.artifact.manifest import State
+from carousel.artifact import State
 from carousel_models.lowering.sequence_form import RidesWhole, sequence_form
 
 

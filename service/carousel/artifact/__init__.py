@@ -1,1 +1,41 @@
 """One version on disk: its signature, manifest and golden answers, and where it stands in a repository."""
+
+from carousel.artifact.golden import TOLERANCE, Golden, disagreement, read_golden, write_golden
+from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, Manifest, State, fingerprint, read_manifest
+from carousel.artifact.repository import newest, versions
+from carousel.artifact.signature import (
+    ADVANCE,
+    INPUTS,
+    LAST_STEP,
+    SEQUENCE,
+    SERVING,
+    Signature,
+    TensorSpec,
+    read_signature,
+)
+
+__all__ = [
+    "ADVANCE",
+    "FOLDER",
+    "GOLDEN",
+    "INPUTS",
+    "LAST_STEP",
+    "MANIFEST",
+    "PLAN",
+    "SEQUENCE",
+    "SERVING",
+    "TOLERANCE",
+    "Golden",
+    "Manifest",
+    "Signature",
+    "State",
+    "TensorSpec",
+    "disagreement",
+    "fingerprint",
+    "newest",
+    "read_golden",
+    "read_manifest",
+    "read_signature",
+    "versions",
+    "write_golden",
+]

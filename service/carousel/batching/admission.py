@@ -1,4 +1,4 @@
-"""Refuse before working: who would not be answered in time is told so at once, and when to come back."""
+"""Refuse before working: a request that would not be answered in time is told so at once, and when to come back."""
 
 import math
 from collections.abc import Callable
@@ -18,13 +18,13 @@ class Admission:
 
     Predictions count engine time alone. The pace, work done in a second of wall time while there was work, is measured
     all along, so that whatever else takes time (gRPC, Python, a neighbour on the machine, a wrong prediction) shows up
-    in the next decision. Deadlines that pass all the same slow the pace further: the backstop. Nobody is refused by the
-    pace while nothing is queued: where no work is let in, no pace is measured, and one once lost would not come back.
+    in the next decision. Deadlines that pass all the same slow the pace further: the backstop. While nothing is queued
+    the pace refuses no request: where no work is let in, no pace is measured, and one once lost would not come back.
     """
 
-    def __init__(self, most: float) -> None:
-        """Promise at most `most` seconds of work, counted at the pace."""
-        self._most = most
+    def __init__(self, max_seconds: float) -> None:
+        """Promise at most `max_seconds` of work, counted at the pace."""
+        self._max_seconds = max_seconds
         self._backlogs: list[Callable[[], float]] = []
         self.pace = 1.0
         self._worked = self._passed = 0.0
@@ -44,12 +44,12 @@ class Admission:
         """Seconds of wall time until everything admitted so far is done."""
         return sum([backlog() for backlog in self._backlogs]) / self.pace
 
-    def admit(self, work: float, ride: float, deadline: float, now: float) -> None:
+    def admit(self, work: float, run: float, deadline: float, now: float) -> None:
         """Let a request in, or not.
 
         Args:
             work: Seconds of the machine that it takes.
-            ride: Seconds that its longest sequence rides once it has stepped on.
+            run: Seconds that its longest sequence runs once it has started.
             deadline: Seconds on the clock of `now`; inf where there is none.
             now: Seconds.
 
@@ -58,12 +58,12 @@ class Admission:
         """
         ahead = self.backlog
         pace = self.pace if ahead else 1.0
-        if ahead and ahead + work / pace > self._most:
+        if ahead and ahead + work / pace > self._max_seconds:
             raise Overloaded(
-                f"{ahead:.3g} s of work are queued and the limit is {self._most:.3g} s",
-                ahead + work / pace - self._most,
+                f"{ahead:.3g} s of work are queued and the limit is {self._max_seconds:.3g} s",
+                ahead + work / pace - self._max_seconds,
             )
-        needed, left = _QUEUE_MARGIN * ahead + _MARGIN * max(ride, work) / pace, deadline - now
+        needed, left = _QUEUE_MARGIN * ahead + _MARGIN * max(run, work) / pace, deadline - now
         if needed > left:
             raise Overloaded(
                 f"the answer may take {needed:.3g} s and its deadline is {max(0.0, left):.3g} s away: "

@@ -14,7 +14,7 @@ class Batch:
 
     Attributes:
         sequences: The rows, in order.
-        steps: Timesteps each row rides.
+        steps: Timesteps of each row.
         state: float32 [rows, state_width], the rows' states before the tick.
         predicted: What the cost model says the engine will take, in seconds.
     """

@@ -1,4 +1,4 @@
-"""Who waits, the soonest due first."""
+"""The sequences that wait, the soonest due first, and those that have a deadline."""
 
 import heapq
 import math
@@ -6,7 +6,7 @@ import math
 from carousel.batching.sequence import Sequence
 
 _Entry = tuple[float, int, Sequence]
-"""When, then who came first: no two are equal, and the sequences themselves are never compared."""
+"""When it is due, and its number: no two entries are equal, so the sequences themselves are never compared."""
 
 _SLACK = 64  # entries that may be stale before a heap is swept
 
@@ -30,16 +30,16 @@ class Queue:
         self._size += 1
 
     def __bool__(self) -> bool:
-        """Whether there is anyone to look at."""
+        """Whether there is an entry."""
         return self._size > 0
 
     def head(self) -> Sequence | None:
-        """Look at the soonest due of all; None when nobody waits."""
+        """Look at the soonest due of all; None when none waits."""
         heads = [head for kind in list(self._heaps) if (head := self._head(kind)) is not None]
         return min(heads)[-1] if heads else None
 
     def pop(self, kind: int = 0) -> Sequence | None:
-        """Call up the soonest due of a kind; None when none waits."""
+        """Take out the soonest due of a kind; None when none waits."""
         head = self._head(kind)
         if head is None:
             return None
@@ -72,7 +72,7 @@ class Queue:
 
 
 class Deadlines:
-    """Who is to leave when: the sequences that have a deadline, the next one first."""
+    """The sequences that have a deadline, the next one first."""
 
     __slots__ = ("_heap",)
 
@@ -89,7 +89,7 @@ class Deadlines:
         heapq.heappush(self._heap, (sequence.deadline, sequence.number, sequence))
 
     def expired(self, now: float) -> list[Sequence]:
-        """Call up those whose deadline passed before they ended."""
+        """Take out those whose deadline passed before they ended."""
         late = []
         while self._heap and self._heap[0][0] <= now:
             sequence = heapq.heappop(self._heap)[2]

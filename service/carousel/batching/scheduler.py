@@ -1,4 +1,4 @@
-"""Who rides next, and how far: add, schedule, complete, cancel. Pure: no clock, lock, thread or engine."""
+"""Who runs next, and how far: add, schedule, complete, cancel. Pure: no clock, lock, thread or engine."""
 
 from operator import attrgetter
 
@@ -11,52 +11,52 @@ from carousel.errors import DeadlineExceeded
 from carousel.tensors import Floats
 
 PATIENCE = 100.0
-"""How many times its own remaining work a sequence may be overtaken for: short ones pass long ones, and whatever
-arrives after a sequence's due time rides after it, so none starves."""
+"""A sequence is due this many times its own remaining work after it arrived. So short ones pass long ones, and whatever
+arrives after a sequence was due runs after it: none starves."""
 
 SLOWDOWN = 1.5
-"""How much the others may slow the short and the overdue by riding along."""
+"""How much longer a timestep of the short and the overdue may take because others share their batch."""
 
 _order = attrgetter("due", "number")
-"""Sooner due rides first; of two due at once, the one that came first."""
+"""Sooner due runs first; of two due at once, the one that came first."""
 
 
 class Scheduler:
     """The rows and the queue of one model.
 
     A sequence is due after PATIENCE times its remaining work, or just in time for its deadline if that is sooner. The
-    soonest due ride; the others wait, or are parked when someone sooner due comes.
+    soonest due run; the others wait, or are parked when one that is due sooner arrives.
 
     Attributes:
         backlog: Seconds of work that the sequences here still need.
-        live: Sequences here that somebody waits for.
+        live: Sequences here that are neither done nor cancelled.
     """
 
     def __init__(self, costs: Costs, state_width: int, *, whole: bool = False) -> None:
-        """Serve a model whose row of state has `state_width` floats; a `whole` one cannot ride in chunks."""
+        """Serve a model whose row of state has `state_width` floats; a `whole` one cannot be cut in time."""
         self._costs = costs
         self._whole = whole
-        self._work = costs.work(1)
+        self._work = costs.work_seconds(1)
         self._patience = PATIENCE * self._work
-        self._alone = costs.step(1)
-        self._ride = costs.step(costs.rows)
-        self._short = costs.steps(costs.rows)
-        self._company = _company(costs)
+        self._alone = costs.step_seconds(1)
+        self._shared = costs.step_seconds(costs.rows)
+        self._short = costs.tick_steps(costs.rows)
+        self._allowed_rows = _allowed_rows(costs)
         self._slots = Slots(state_width)
         self._queue = Queue()
         self._deadlines = Deadlines()
         self._ended: list[Sequence] = []
-        self._left = False  # somebody left who may have held a row
+        self._left = False  # a sequence left that may have held a row
         self.backlog = 0.0
         self.live = 0
 
     @property
-    def riding(self) -> int:
+    def running(self) -> int:
         """Sequences that hold a slot."""
-        return len(self._slots.riders)
+        return len(self._slots.running)
 
     def add(self, sequence: Sequence, now: float) -> None:
-        """Let a sequence queue."""
+        """Let a sequence wait."""
         sequence.arrived = now
         self.backlog += sequence.remaining * self._work
         self.live += 1
@@ -64,29 +64,29 @@ class Scheduler:
         self._wait(sequence)
 
     def cancel(self, sequence: Sequence) -> None:
-        """Nobody waits for this sequence any more: it leaves before the next tick, and nobody is told."""
+        """Drop a sequence that is not wanted any more: it leaves before the next tick, and is not among `ended`."""
         if not sequence.over:
             self._leave(sequence)
 
     def schedule(self, now: float) -> Batch | None:
-        """Choose the rows and the length of the next tick; None when nobody is here."""
+        """Choose the rows and the length of the next tick; None when there is no sequence."""
         for sequence in self._deadlines.expired(now):
             self._expire(sequence, "the deadline passed", now)
         if self._left:
             self._left = False
-            self._slots.keep([row for row, sequence in enumerate(self._slots.riders) if not sequence.gone])
+            self._slots.keep([row for row, sequence in enumerate(self._slots.running) if not sequence.gone])
         if self._queue:
-            self._board_alike(now) if self._whole else self._board(now)
-        riders = self._slots.riders
-        if not riders:
+            self._choose_alike(now) if self._whole else self._choose(now)
+        running = self._slots.running
+        if not running:
             return None
-        steps = min([sequence.remaining for sequence in riders])
+        steps = min([sequence.remaining for sequence in running])
         if not self._whole:
-            steps = min(steps, self._costs.steps(len(riders)))
-        return Batch(riders, steps, self._slots.state, self._costs.tick(len(riders), steps))
+            steps = min(steps, self._costs.tick_steps(len(running)))
+        return Batch(running, steps, self._slots.state, self._costs.tick_seconds(len(running), steps))
 
     def complete(self, batch: Batch, outputs: Floats, state: Floats, now: float) -> None:
-        """Take what the engine gave for the batch that `schedule` returned last. Who is done steps off.
+        """Take what the engine gave for the batch that `schedule` returned last; sequences that are done leave.
 
         Args:
             batch: What was run.
@@ -95,34 +95,34 @@ class Scheduler:
             now: Seconds.
         """
         self._slots.state = state
-        stay, steps, ridden = [], batch.steps, 0
+        stay, steps, advanced = [], batch.steps, 0
         for row, sequence in enumerate(batch.sequences):
             if sequence.gone:
                 continue
             sequence.take(outputs, row, steps)
-            ridden += 1
+            advanced += 1
             if sequence.remaining:
                 stay.append(row)
             else:
                 if sequence.return_state:
                     self._slots.park(row)
                 if sequence.deadline < now:
-                    sequence.error = DeadlineExceeded("the deadline passed while the last timesteps rode")
+                    sequence.error = DeadlineExceeded("the deadline passed while the last timesteps ran")
                 sequence.finished = now
                 self._ended.append(sequence)
-        self.backlog -= ridden * steps * self._work
-        self._settle(ridden - len(stay))
+        self.backlog -= advanced * steps * self._work
+        self._settle(advanced - len(stay))
         if len(stay) < len(batch.sequences):
             self._slots.keep(stay)
 
     def abort(self, batch: Batch, now: float) -> list[Sequence]:
-        """Let the sequences of a batch whose run failed step off; return those that somebody waits for."""
+        """Drop the sequences of a batch whose run failed; return those that were not cancelled meanwhile."""
         self._slots.keep([])
-        fallen = [sequence for sequence in batch.sequences if not sequence.gone]
-        for sequence in fallen:
+        failed = [sequence for sequence in batch.sequences if not sequence.gone]
+        for sequence in failed:
             self._leave(sequence)
             sequence.finished = now
-        return fallen
+        return failed
 
     def ended(self) -> list[Sequence]:
         """Hand over the sequences that were done or expired since the last call."""
@@ -137,7 +137,7 @@ class Scheduler:
 
     def _due(self, sequence: Sequence) -> float:
         patient = sequence.arrived + self._patience * sequence.remaining
-        punctual = sequence.deadline - self._ride * sequence.remaining
+        punctual = sequence.deadline - self._shared * sequence.remaining
         return min(patient, punctual)
 
     def _wait(self, sequence: Sequence) -> None:
@@ -153,11 +153,11 @@ class Scheduler:
     def _settle(self, count: int) -> None:
         self.live -= count
         if not self.live:
-            self.backlog = 0.0  # sums of floats drift; an empty carousel is the moment to say so
-            self._slots.keep([])  # nobody schedules an empty carousel: its last riders may have been cancelled
+            self.backlog = 0.0  # sums of floats drift: an empty scheduler is the moment to set them right
+            self._slots.keep([])  # the last ones may have been cancelled, and an empty scheduler schedules no more
 
     def _head(self, now: float) -> Sequence | None:
-        """Look at the soonest due; who could not be done in time even alone leaves instead."""
+        """Look at the soonest due; one that could not be done in time even alone leaves instead."""
         while (head := self._queue.head()) is not None and now + head.remaining * self._alone > head.deadline:
             self._expire(head, "the deadline could not be met any more", now)
         return head
@@ -165,18 +165,18 @@ class Scheduler:
     def _urgent(self, sequence: Sequence, now: float) -> bool:
         return sequence.timesteps <= self._short or sequence.due <= now
 
-    def _board(self, now: float) -> None:
-        """Let the soonest due have the rows, and the urgent among them room."""
-        queue, chosen = self._queue, list(self._slots.riders)
+    def _choose(self, now: float) -> None:
+        """Give the rows to the soonest due, and to the urgent among them fewer to share with."""
+        queue, chosen = self._queue, list(self._slots.running)
         if self._emptying(chosen):
             return
         urgent = 0
         for sequence in chosen:
-            sequence.due = self._due(sequence)  # it changed as they rode, and matters only now that others wait
+            sequence.due = self._due(sequence)  # it changed as they ran, and matters only now that others wait
             urgent += self._urgent(sequence, now)
         while (head := self._head(now)) is not None:
             pressing = self._urgent(head, now)
-            room = len(chosen) < (self._costs.seats(head.remaining) if pressing else self._company[urgent])
+            room = len(chosen) < (self._costs.rows_for(head.remaining) if pressing else self._allowed_rows[urgent])
             if not room:
                 last = max(chosen, key=_order)
                 if _order(head) > _order(last):
@@ -189,58 +189,58 @@ class Scheduler:
                 queue.pop()
             chosen.append(head)
             urgent += pressing
-        while len(chosen) > max(urgent, self._company[urgent]):
+        while len(chosen) > max(urgent, self._allowed_rows[urgent]):
             last = max((sequence for sequence in chosen if not self._urgent(sequence, now)), key=_order)
             chosen.remove(last)
             queue.push(last)
         self._change(chosen, now)
 
-    def _emptying(self, riders: list[Sequence]) -> bool:
-        """Whether the riders are left to step off first: all within a tick's time, and a full carousel waits.
+    def _emptying(self, running: list[Sequence]) -> bool:
+        """Whether those that run are left to end first: all within a tick's time, and a full batch waits.
 
-        Newcomers who have further to go would not ride any farther beside them, and then step off one by one; together
+        Newcomers that have further to go would run no farther beside them, and then end one by one. Started together
         they are about as long as one another, so their ticks are longer and fewer.
         """
         head = self._queue.head()
-        if head is None or not riders or self.live - len(riders) < self._costs.rows:
+        if head is None or not running or self.live - len(running) < self._costs.rows:
             return False
-        last = max([sequence.remaining for sequence in riders])
+        last = max([sequence.remaining for sequence in running])
         return last <= self._short and last < head.remaining
 
-    def _board_alike(self, now: float) -> None:
-        """Give the soonest due mates of its own length. A whole model's rows are free again after each tick."""
+    def _choose_alike(self, now: float) -> None:
+        """Batch the soonest due with others of its own length. A whole model's rows are free again after each tick."""
         head = self._head(now)
         chosen: list[Sequence] = []
-        while head is not None and len(chosen) < self._costs.seats(head.timesteps):
-            mate = self._queue.pop(head.timesteps)
-            if mate is None:
+        while head is not None and len(chosen) < self._costs.rows_for(head.timesteps):
+            other = self._queue.pop(head.timesteps)
+            if other is None:
                 break
-            chosen.append(mate)
+            chosen.append(other)
         self._change(chosen, now)
 
     def _change(self, chosen: list[Sequence], now: float) -> None:
         slots = self._slots
-        if chosen == slots.riders:
+        if chosen == slots.running:
             return
         staying = set(chosen)
-        stay = [row for row, sequence in enumerate(slots.riders) if sequence in staying]
-        held = set(slots.riders)
+        stay = [row for row, sequence in enumerate(slots.running) if sequence in staying]
+        held = set(slots.running)
         if len(stay) < len(held):
-            for row, sequence in enumerate(slots.riders):
+            for row, sequence in enumerate(slots.running):
                 if sequence not in staying:
                     slots.park(row)
             slots.keep(stay)
         if newcomers := [sequence for sequence in chosen if sequence not in held]:
             for sequence in newcomers:
-                sequence.boarded = sequence.boarded or now
-            slots.board(newcomers)
+                sequence.started = sequence.started or now
+            slots.add(newcomers)
 
 
-def _company(costs: Costs) -> list[int]:
-    """How many rows may ride when so many of them are urgent; all, when none is."""
-    company = [costs.rows]
-    for urgent in range(1, costs.most_rows + 1):
-        allowed = SLOWDOWN * costs.step(urgent)
-        bearable = [rows for rows in range(urgent, costs.rows + 1) if costs.step(rows) <= allowed]
-        company.append(max(bearable, default=urgent))
-    return company
+def _allowed_rows(costs: Costs) -> list[int]:
+    """How many rows may run when so many of them are urgent, by that number; all, when none is."""
+    allowed_rows = [costs.rows]
+    for urgent in range(1, costs.max_rows + 1):
+        limit = SLOWDOWN * costs.step_seconds(urgent)
+        bearable = [rows for rows in range(urgent, costs.rows + 1) if costs.step_seconds(rows) <= limit]
+        allowed_rows.append(max(bearable, default=urgent))
+    return allowed_rows

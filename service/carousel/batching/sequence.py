@@ -1,4 +1,4 @@
-"""What rides: the timesteps of one sample, from where it steps on to where it steps off."""
+"""The timesteps of one sample on their way through one model."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ _numbers = itertools.count()
 
 
 class Sequence:
-    """One sample on its way through one model. The only carrier of its own progress.
+    """One sample on its way through one model; it carries its own progress.
 
     Attributes:
         inputs: float32 [timesteps, input_dim].
@@ -21,14 +21,14 @@ class Sequence:
         return_state: Whether the final state is wanted.
         state: Where it stands when it is not in a slot: the row it starts from, the row it was parked with, and, with
             return_state, its final row once it is done. float32 [state_width]; None is all zeros.
-        deadline: Seconds on the scheduler's clock, after which nobody waits for the answer.
-        arrived, boarded, finished: Seconds on the same clock; 0.0 until it happened.
-        taken: Timesteps ridden.
+        deadline: Seconds on the scheduler's clock, after which the answer is not wanted any more.
+        arrived, started, finished: Seconds on the same clock; 0.0 until it happened.
+        taken: Timesteps run.
         remaining: Timesteps left.
-        due: Seconds on the same clock; the sooner, the sooner it rides. The scheduler's own.
+        due: Seconds on the same clock; the sooner, the sooner it runs. Of the scheduler alone.
         number: In the order in which sequences were made.
         output: float32 [units], or [timesteps, units] with return_sequences; valid once done.
-        error: Why it has no answer; None while it rides and when it succeeded.
+        error: Why it has no answer; None while it runs and when it succeeded.
         trace: The id of the trace that its request is part of; "" without one.
         gone: It left before it was done; it takes no further part in any tick.
         done: Called exactly once, when the answer or the error is there, unless the sequence was cancelled.
@@ -36,7 +36,6 @@ class Sequence:
 
     __slots__ = (
         "arrived",
-        "boarded",
         "deadline",
         "done",
         "due",
@@ -49,6 +48,7 @@ class Sequence:
         "remaining",
         "return_sequences",
         "return_state",
+        "started",
         "state",
         "taken",
         "timesteps",
@@ -75,7 +75,7 @@ class Sequence:
         self.trace = trace
         self.timesteps = self.remaining = len(inputs)
         self.taken = 0
-        self.arrived = self.boarded = self.finished = 0.0
+        self.arrived = self.started = self.finished = 0.0
         self.due = math.inf
         self.output: Floats | None = None
         self.error: CarouselError | None = None
@@ -84,13 +84,13 @@ class Sequence:
 
     @property
     def over(self) -> bool:
-        """Whether it stepped off for good."""
+        """Whether it takes no further part: done, failed or cancelled."""
         return self.gone or not self.remaining
 
     def take(self, outputs: Floats, row: int, steps: int) -> None:
-        """Ride `steps` timesteps; `row` of `outputs`, float32 [steps, rows, units], is this sequence's own.
+        """Take the outputs of `steps` timesteps: `row` of `outputs`, float32 [steps, rows, units].
 
-        A whole model without `sequence` gives [1, rows, units]: its last step, whatever it rode.
+        A whole model without `sequence` gives [1, rows, units].
         """
         if self.return_sequences:
             if self.output is None:

@@ -1,4 +1,4 @@
-"""Where the state of the riding sequences lives: one compact matrix, a row each."""
+"""Where the states of the running sequences are: one compact matrix, a row each."""
 
 import numpy as np
 
@@ -7,36 +7,36 @@ from carousel.tensors import Floats
 
 
 class Slots:
-    """The rows of state of the sequences on board. Rows are compact: row i belongs to riders[i].
+    """The rows of state of the running sequences. Rows are compact: row i belongs to running[i].
 
-    State is a row, so stepping on, parking and stepping off are one copy of a few KB. The matrix is replaced, never
-    written in place: whoever holds last tick's keeps it.
+    A state is a row, so to start, to be parked and to end are one copy of a few KB each. The matrix is replaced, never
+    written in place: a batch that holds the last tick's keeps it.
     """
 
-    __slots__ = ("_width", "riders", "state")
+    __slots__ = ("_width", "running", "state")
 
     def __init__(self, width: int) -> None:
         self._width = width
-        self.riders: list[Sequence] = []
+        self.running: list[Sequence] = []
         self.state: Floats = np.empty((0, width), np.float32)
 
-    def board(self, newcomers: list[Sequence]) -> None:
+    def add(self, newcomers: list[Sequence]) -> None:
         """Give each newcomer a row: the state it brings, or zeros."""
-        held = len(self.riders)
+        held = len(self.running)
         state = np.zeros((held + len(newcomers), self._width), np.float32)
         state[:held] = self.state
         for row, sequence in enumerate(newcomers, held):
             if sequence.state is not None:
                 state[row] = sequence.state
                 sequence.state = None
-        self.riders += newcomers
+        self.running += newcomers
         self.state = state
 
     def park(self, row: int) -> None:
-        """Hand a rider its row, so that it can come back later or leave with it. `keep` then drops it."""
-        self.riders[row].state = self.state[row].copy()
+        """Hand a sequence its row, so that it can come back later or leave with it. `keep` then drops it."""
+        self.running[row].state = self.state[row].copy()
 
     def keep(self, rows: list[int]) -> None:
-        """Close up to the riders that stay."""
-        self.riders = [self.riders[row] for row in rows]
+        """Keep these rows alone, side by side."""
+        self.running = [self.running[row] for row in rows]
         self.state = self.state[rows]

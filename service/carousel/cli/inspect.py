@@ -30,23 +30,23 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _on_disk(folder: Path) -> list[str]:
-    from carousel.serving.model import load  # noqa: PLC0415 - the engine takes a moment to import
+    from carousel.serving import load_version  # noqa: PLC0415 - the engine takes a moment to import
 
-    loaded = load(folder.resolve())
-    signature = loaded.signature
-    because = f" ({loaded.not_onnx_because})" if loaded.not_onnx_because else ""
-    bits = {True: "yes", False: "NO", None: "not promised by this engine"}[loaded.bits_equal]
-    rows = loaded.costs.rows
-    alone, together = loaded.costs.step(1), loaded.costs.step(rows) / rows
+    version = load_version(folder.resolve())
+    signature = version.signature
+    because = f" ({version.not_preferred_because})" if version.not_preferred_because else ""
+    bits = {True: "yes", False: "NO", None: "not promised by this engine"}[version.batch_invariant]
+    rows = version.costs.rows
+    alone, together = version.costs.step_seconds(1), version.costs.step_seconds(rows) / rows
     return [
-        f"{loaded.name} version {loaded.version}",
+        f"{version.name} version {version.number}",
         f"takes        {signature.inputs}",
         *(f"gives        {spec}" for spec in signature.outputs),
-        f"states       {', '.join(f'{s.name} [{s.units}]' for s in loaded.states) or 'none: it rides whole'}",
-        f"engine       {loaded.engine.name}{because}",
+        f"states       {', '.join(f'{s.name} [{s.units}]' for s in version.states) or 'none: it rides whole'}",
+        f"engine       {version.engine.name}{because}",
         f"equal bits   {bits}",
         f"a timestep   {1e6 * alone:.0f} us alone, {1e6 * together:.1f} us a row with {rows} rows, on this machine",
-        f"fingerprint  {loaded.fingerprint}",
+        f"fingerprint  {version.fingerprint}",
     ]
 
 

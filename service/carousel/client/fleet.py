@@ -17,7 +17,7 @@ from carousel.client.reconnect import Line, Link, Roster
 from carousel.client.replies import Prediction, raised
 from carousel.errors import Cancelled, CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire.messages import write_tensor
+from carousel.wire import write_tensor
 
 
 class LiveSequence:

@@ -8,7 +8,7 @@ from typing import Protocol
 from carousel.client.replies import Prediction
 from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire.messages import read_tensor
+from carousel.wire import read_tensor
 
 
 class Answer(Protocol):

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Floats, describe
-from carousel.wire.codes import error_of, named
-from carousel.wire.messages import read_tensor, write_tensor
+from carousel.wire import error_of, named, read_tensor, write_tensor
 
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],

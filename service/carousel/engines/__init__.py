@@ -1,5 +1,9 @@
 """What runs a model: one contract, whoever does the arithmetic."""
 
-from carousel.engines.loading import Choice, Engine, load_engine, reproduces
+from carousel.engines.contract import Engine
+from carousel.engines.invariance import check_invariance
+from carousel.engines.loading import ENGINES, Choice, load_engine
+from carousel.engines.profile import profile
+from carousel.engines.reproduction import reproduces
 
-__all__ = ["Choice", "Engine", "load_engine", "reproduces"]
+__all__ = ["ENGINES", "Choice", "Engine", "check_invariance", "load_engine", "profile", "reproduces"]

@@ -1,27 +1,24 @@
-"""The one promise, asked of an engine: no batch-mate, no row and no chunk boundary changes a bit."""
+"""Whether an engine keeps the promise of equal bits on this machine: no batch-mate, row or chunk boundary counts."""
 
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carousel.engines.contract import Engine
 from carousel.tensors import Floats
-
-if TYPE_CHECKING:
-    from carousel.engines.loading import Engine
 
 _ROWS, _STEPS = 17, 7
 _CUTS = ((7,), (1, 6), (4, 3), (1,) * 7)
 
 
-def check_bits(engine: "Engine", input_dim: int, state_width: int) -> bool:
-    """Whether, on this machine, sequences riding together get bit for bit what each gets alone and whole.
+def check_invariance(engine: Engine, input_dim: int, state_width: int) -> bool:
+    """Whether, on this machine, sequences that share a batch get bit for bit what each gets alone and whole.
 
     Every batch of 1 to 17 rows, in every row, over chunks of 1 to 7 steps. Matrix products take rows in blocks of up to
     12 or 16, so larger batches meet no other arithmetic.
 
     Args:
-        engine: One that rides in chunks.
+        engine: A chunkable one.
         input_dim: Features of a timestep.
         state_width: Floats of one row of state.
     """
@@ -42,7 +39,7 @@ def check_bits(engine: "Engine", input_dim: int, state_width: int) -> bool:
     return True
 
 
-def _in_chunks(engine: "Engine", inputs: Floats, state: Floats, cuts: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _in_chunks(engine: Engine, inputs: Floats, state: Floats, cuts: tuple[int, ...]) -> tuple[Floats, Floats]:
     pieces, begin = [], 0
     for steps in cuts:
         outputs, state = engine.run(inputs[begin : begin + steps], state)

@@ -1,4 +1,4 @@
-"""The fast engine: a version's plan, the ONNX cell graph, on ONNX Runtime."""
+"""The preferred engine: a version's ONNX cell graph, on ONNX Runtime."""
 
 import os
 from pathlib import Path
@@ -8,27 +8,60 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
+from carousel.artifact import FOLDER, GOLDEN, PLAN, TOLERANCE, Manifest, Signature, fingerprint, read_golden
+from carousel.engines.contract import Engine
+from carousel.engines.reproduction import reproduces
+from carousel.errors import ModelRejected
 from carousel.tensors import Floats
 
 _OUTPUTS = ("outputs", "next_state")
 
+_ELSEWHERE = 2 * TOLERANCE
+"""The graph was within TOLERANCE where it was exported; this machine's arithmetic may round otherwise."""
+
 
 class OnnxEngine:
-    """Runs a plan, read from a file or from its bytes."""
+    """Runs a cell graph, read from a file or from its bytes."""
 
     name = "onnx"
+    batch_invariant = True
 
-    def __init__(self, plan: Path | bytes, threads: int = 1) -> None:
+    def __init__(self, graph: Path | bytes, threads: int = 1, *, chunkable: bool = True) -> None:
+        self.chunkable = chunkable
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Worker processes share the machine: a thread that spins while it waits takes a core from another.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        source = plan if isinstance(plan, bytes) else str(plan)
+        source = graph if isinstance(graph, bytes) else str(graph)
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
     def run(self, inputs: Floats, state: Floats) -> tuple[Floats, Floats]:
-        """Advance every row by every step; see `Engine.run`."""
+        """Advance every row by every timestep; see `Engine.run`."""
         outputs, following = self._session.run(_OUTPUTS, {"inputs": inputs, "state": state})
         return outputs, following
+
+
+def open_cell_graph(version: Path, _signature: Signature, manifest: Manifest | None, threads: int) -> Engine:
+    """Open the cell graph beside a SavedModel, if it was derived from this very one and gives its golden answers.
+
+    Raises:
+        ModelRejected: There is no such graph, or it cannot be trusted; the message says why.
+    """
+    if manifest is None:
+        raise ModelRejected(f"{version}: has no manifest, so no cell graph; `carousel export` writes both")
+    if not manifest.plan:
+        raise ModelRejected(f"{version}: has no cell graph: {manifest.no_plan_because}")
+    if manifest.fingerprint != fingerprint(version):
+        raise ModelRejected(f"{version}: the cell graph was derived from another SavedModel; export this one again")
+    answers = read_golden(version / FOLDER / GOLDEN)
+    # ONNX Runtime's exceptions share no class below Exception, and all of them mean that this graph cannot be used.
+    try:
+        engine = OnnxEngine(version / FOLDER / PLAN, threads)
+        fault = reproduces(engine, answers, manifest.state_width, _ELSEWHERE)
+    except Exception as error:
+        raise ModelRejected(f"{version}: the cell graph cannot be run: {error}") from error
+    if fault:
+        raise ModelRejected(f"{version}: the cell graph does not give the golden answers: {fault}")
+    return engine

@@ -1,4 +1,4 @@
-"""The reference engine: the SavedModel itself, on TensorFlow. Serves what has no plan."""
+"""The reference engine: the SavedModel itself, on TensorFlow. Serves what has no cell graph."""
 
 import contextlib
 import itertools
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from carousel.artifact.manifest import Manifest, State
-from carousel.artifact.signature import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, Signature
+from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, Manifest, Signature, State
+from carousel.engines.contract import Engine
 from carousel.errors import ModelRejected
 from carousel.tensors import Floats
 
@@ -20,6 +20,7 @@ class TensorFlowEngine:
     """Runs a SavedModel: by its signature `advance` where it has states, else whole by `serving_default`."""
 
     name = "tensorflow"
+    batch_invariant = False
 
     def __init__(self, version: Path, signature: Signature, manifest: Manifest | None = None, threads: int = 1) -> None:
         tf = _tensorflow(threads)
@@ -29,6 +30,7 @@ class TensorFlowEngine:
             raise ModelRejected(f"{version}: TensorFlow cannot load the SavedModel: {error}") from error
         self._constant = tf.constant
         self._states = () if manifest is None else manifest.states
+        self.chunkable = bool(self._states)
         self._run = self._saved.signatures.get(ADVANCE if self._states else SERVING)
         if self._states:
             _check_states(version, self._run, self._states)
@@ -37,7 +39,7 @@ class TensorFlowEngine:
         self._slices = [slice(end - state.units, end) for state, end in zip(self._states, ends, strict=True)]
 
     def run(self, inputs: Floats, state: Floats) -> tuple[Floats, Floats]:
-        """Advance every row by every step; see `Engine.run`."""
+        """Advance every row by every timestep; see `Engine.run`."""
         tensors = {INPUTS: self._constant(inputs.swapaxes(0, 1))}
         for spec, columns in zip(self._states, self._slices, strict=True):
             tensors[spec.name] = self._constant(state[:, columns])
@@ -47,6 +49,11 @@ class TensorFlowEngine:
             return (answer[None] if self._answer == LAST_STEP else _time_major(answer)), state
         following = np.concatenate([answers[spec.name].numpy() for spec in self._states], axis=1)
         return _time_major(answers[_OUTPUTS].numpy()), following
+
+
+def open_saved_model(version: Path, signature: Signature, manifest: Manifest | None, threads: int) -> Engine:
+    """Open a SavedModel as it is. Raises ModelRejected where TensorFlow is missing or cannot load it."""
+    return TensorFlowEngine(version, signature, manifest, threads)
 
 
 def _time_major(sequence: Floats) -> Floats:
@@ -59,7 +66,7 @@ def _tensorflow(threads: int) -> Any:
         import tensorflow as tf  # noqa: PLC0415 the base install has no TensorFlow
     except ImportError as error:
         raise ModelRejected(
-            "TensorFlow is not installed; it serves what has no plan: pip install 'lstm-carousel[tensorflow]'"
+            "TensorFlow is not installed; it serves what has no cell graph: pip install 'lstm-carousel[tensorflow]'"
         ) from error
     # Set once a process, before TensorFlow's first operation; a model loaded later runs with the same threads.
     with contextlib.suppress(RuntimeError):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from google.protobuf.message import DecodeError
 
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
-from carousel.telemetry.counters import RpcTally
+from carousel.telemetry import RpcCounters
 from carousel.transport import Call, Code, Status, Streaming, Unary
-from carousel.wire.codes import status_of
+from carousel.wire import status_of
 
 
 def fail(call: Call, error: CarouselError) -> None:
@@ -44,11 +44,11 @@ def secured(function: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-def unary(function: Callable[[Call, bytes], None], tally: RpcTally) -> Unary:
+def unary(function: Callable[[Call, bytes], None], counters: RpcCounters) -> Unary:
     """Serve a function of one message: it is counted, and the errors it raises become the call's status."""
 
     def guarded(call: Call, message: bytes) -> None:
-        tally.started += 1
+        counters.started += 1
         try:
             function(call, message)
         except CarouselError as error:
@@ -59,11 +59,11 @@ def unary(function: Callable[[Call, bytes], None], tally: RpcTally) -> Unary:
     return Unary(guarded)
 
 
-def streaming(function: Callable[[Call], None], tally: RpcTally) -> Streaming:
+def streaming(function: Callable[[Call], None], counters: RpcCounters) -> Streaming:
     """Serve a function of a stream: it is counted, and the errors it raises at once become the call's status."""
 
     def guarded(call: Call) -> None:
-        tally.started += 1
+        counters.started += 1
         try:
             function(call)
         except CarouselError as error:

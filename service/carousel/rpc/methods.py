@@ -16,13 +16,12 @@ from carousel.rpc.reflection import Reflection
 from carousel.rpc.trace import trace_of
 from carousel.rpc.v1.live import Live
 from carousel.rpc.v1.predict import Inference
-from carousel.serving.catalog import Catalog
-from carousel.serving.sessions import Roster
+from carousel.serving import Catalog, Roster
 from carousel.settings import Settings
 from carousel.stubs.v1 import inference_pb2
-from carousel.telemetry.counters import RpcTally
+from carousel.telemetry import RpcCounters
 from carousel.transport import Call, Streaming, Unary
-from carousel.wire.messages import Bounds
+from carousel.wire import Bounds
 
 _INFERENCE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -38,7 +37,7 @@ class Services:
     def __init__(self, catalog: Catalog, bounds: Bounds, settings: Settings) -> None:
         self._catalog = catalog
         self._roster = Roster(most=settings.max_sessions, idle_seconds=settings.session_idle_seconds)
-        self._live = Live(catalog, bounds, self._roster, most_a_stream=settings.max_sessions_per_stream)
+        self._live = Live(catalog, bounds, self._roster, max_a_stream=settings.max_sessions_per_stream)
         catalog.on_retire = self._roster.retire
         inference = Inference(catalog, bounds)
         self.health = Health(frozenset({_INFERENCE, _OPEN_INFERENCE}))
@@ -71,9 +70,9 @@ class Services:
                 if settings.tls_certificate is not None:
                     # A plaintext port beside TLS is for Kubernetes' probes, which speak nothing else.
                     functions[name] = (kind, secured(functions[name][1]))
-        self._tallies = {name: RpcTally(kind) for name, (kind, _) in functions.items()}
+        self._counters = {name: RpcCounters(kind) for name, (kind, _) in functions.items()}
         self.methods: dict[str, Unary | Streaming] = {
-            name: (unary if kind == "unary" else streaming)(function, self._tallies[name])
+            name: (unary if kind == "unary" else streaming)(function, self._counters[name])
             for name, (kind, function) in functions.items()
         }
 
@@ -90,14 +89,14 @@ class Services:
 
     def observe(self, call: Call, code: int) -> None:
         """Count a call that is over."""
-        tally = self._tallies.get(call.method)
-        if tally is not None:
-            tally.handled[_CODES.get(code, "UNKNOWN")] += 1
-            tally.seconds.add(time.monotonic() - call.began, trace_of(call.metadata))
+        counters = self._counters.get(call.method)
+        if counters is not None:
+            counters.handled[_CODES.get(code, "UNKNOWN")] += 1
+            counters.seconds.add(time.monotonic() - call.began, trace_of(call.metadata))
 
-    def tallies(self) -> dict[str, RpcTally]:
+    def counters(self) -> dict[str, RpcCounters]:
         """Copy what was counted, by full method name."""
-        return {name: tally.copy() for name, tally in self._tallies.items()}
+        return {name: counters.copy() for name, counters in self._counters.items()}
 
     def go_away(self) -> None:
         """Let nobody in any more, and let go of everything that would not end by itself."""

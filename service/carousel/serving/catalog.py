@@ -54,9 +54,9 @@ class Catalog:
 
     def add(self, model: Model) -> None:
         """Take requests for this version from now on."""
-        loaded = model.loaded
-        self._served.setdefault(loaded.name, {})[loaded.version] = model
-        logger.info("serving %s version %d on %s", loaded.name, loaded.version, loaded.engine.name)
+        version = model.version
+        self._served.setdefault(version.name, {})[version.number] = model
+        logger.info("serving %s version %d on %s", version.name, version.number, version.engine.name)
 
     def retire(self, name: str, version: int) -> None:
         """Take no more requests for this version; let it finish what it holds."""
@@ -71,7 +71,7 @@ class Catalog:
 
     def sweep(self) -> None:
         """Close the retired versions that hold nothing any more."""
-        for model in [model for model in self._leaving if not (model.waiting or model.riding or model.sessions)]:
+        for model in [model for model in self._leaving if not (model.waiting or model.running or model.sessions)]:
             self._leaving.remove(model)
             model.close()
-            logger.info("unloaded %s version %d", model.loaded.name, model.loaded.version)
+            logger.info("unloaded %s version %d", model.version.name, model.version.number)

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from carousel.artifact.repository import versions
+from carousel.artifact import versions
 from carousel.engines import Choice
 from carousel.errors import CarouselError, ModelNotFound, ModelRejected
 from carousel.serving.catalog import Catalog
-from carousel.serving.model import Loaded, load
+from carousel.serving.version import Version, load_version
 
 logger = logging.getLogger("carousel.serving.loader")
 
@@ -40,7 +40,7 @@ class Loader:
         repository: Path,
         catalog: Catalog,
         post: Callable[[Callable[[], None]], None],
-        add: Callable[[Loaded], None],
+        add: Callable[[Version], None],
         *,
         keep: int,
         choice: Choice,
@@ -145,7 +145,7 @@ class Loader:
             rejection = self._rejected.get(folder)
             if rejection is not None and rejection.changed == changed:
                 return
-            loaded = load(folder, self._choice, self._threads)
+            version = load_version(folder, self._choice, self._threads)
         except Exception as error:  # noqa: BLE001 - whatever a damaged version raises, the others are served
             self._rejected[folder] = _Rejection(changed, str(error))
             self.loads["rejected"] += 1
@@ -153,10 +153,10 @@ class Loader:
             return
         self._rejected.pop(folder, None)
         self.loads["loaded"] += 1
-        if loaded.not_onnx_because and self._choice == "auto":
-            logger.warning("%s is served by TensorFlow: %s", folder, loaded.not_onnx_because)
+        if version.not_preferred_because and self._choice == "auto":
+            logger.warning("%s is served by TensorFlow: %s", folder, version.not_preferred_because)
         self._served.add((name, number))
-        self._post(lambda: self._add(loaded))
+        self._post(lambda: self._add(version))
 
 
 def _unknown(name: str) -> ModelNotFound:

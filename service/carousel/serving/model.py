@@ -1,4 +1,4 @@
-"""One model version, loaded: what it takes, what runs it, and who rides."""
+"""One model version that turns: who runs, who waits, and what is counted of it."""
 
 import logging
 import math
@@ -6,23 +6,14 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carousel.artifact.manifest import State, fingerprint, read_manifest
-from carousel.artifact.signature import Signature, read_signature
-from carousel.batching.admission import Admission
-from carousel.batching.batch import Batch
-from carousel.batching.costs import Costs, profile
-from carousel.batching.scheduler import Scheduler
-from carousel.batching.sequence import Sequence
-from carousel.engines import Choice, Engine, load_engine
-from carousel.engines.invariance import check_bits
+from carousel.batching import Admission, Batch, Scheduler, Sequence
 from carousel.errors import EngineFault, GoingAway, NotStateful, Overloaded
-from carousel.telemetry.counters import ModelTally
-from carousel.tensors import Floats
+from carousel.serving.version import Version
+from carousel.telemetry import ModelCounters, ModelReadings
+from carousel.tensors import FLOAT32, Floats
 
 if TYPE_CHECKING:
     from carousel.serving.session import Session
@@ -31,54 +22,6 @@ logger = logging.getLogger("carousel.serving.model")
 
 STANDSTILL = 0.01
 """Seconds of one engine call above which it runs on a thread of its own, so that the loop never stands still."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Everything that reading, checking and measuring a version gave; made on the loading thread.
-
-    Attributes:
-        name, version: Where it stands in the repository.
-        states: The parts of a row of state, in order; empty for a model that cannot ride in chunks.
-        not_onnx_because: Why ONNX Runtime does not serve it; empty where it does.
-        bits_equal: Whether answers were bit-for-bit independent of batch and chunks on this machine; None where the
-            engine does not promise it.
-    """
-
-    name: str
-    version: int
-    signature: Signature
-    states: tuple[State, ...]
-    fingerprint: str
-    engine: Engine
-    costs: Costs
-    not_onnx_because: str
-    bits_equal: bool | None
-
-    @property
-    def state_width(self) -> int:
-        """Floats of a row of state."""
-        return sum(state.units for state in self.states)
-
-
-def load(folder: Path, choice: Choice = "auto", threads: int = 1) -> Loaded:
-    """Load the version in `folder`, `<repository>/<name>/<version>`: read it, check it, measure it.
-
-    Raises:
-        ModelRejected: It cannot be served; the message says why and what to do.
-    """
-    signature = read_signature(folder)
-    manifest = read_manifest(folder)
-    engine, because = load_engine(folder, signature, manifest, choice, threads)
-    states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
-    equal = check_bits(engine, signature.input_dim, width) if engine.name == "onnx" else None
-    if equal is False:
-        logger.warning(
-            "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder
-        )
-    costs = profile(engine, signature.input_dim, width, None if states else signature.timesteps)
-    print_ = manifest.fingerprint if manifest is not None else fingerprint(folder)
-    return Loaded(folder.parent.name, int(folder.name), signature, states, print_, engine, costs, because, equal)
 
 
 class Model:
@@ -92,7 +35,7 @@ class Model:
 
     def __init__(
         self,
-        loaded: Loaded,
+        version: Version,
         admission: Admission,
         post: Callable[[Callable[[], None]], None],
         clock: Callable[[], float] = time.monotonic,
@@ -102,9 +45,9 @@ class Model:
 
         `post` brings a function from another thread to the loop's; `begin` asks it for turns, as long as this is busy.
         """
-        self.loaded = loaded
-        self.signature = loaded.signature
-        self.tally = ModelTally()
+        self.version = version
+        self.signature = version.signature
+        self.counters = ModelCounters()
         self.sessions: dict[Session, None] = {}
         self.spent = 0.0
         self.closing = False
@@ -112,8 +55,8 @@ class Model:
         self._post = post
         self._clock = clock
         self._begin = begin
-        self._costs = loaded.costs
-        self._scheduler = Scheduler(loaded.costs, loaded.state_width, whole=not loaded.states)
+        self._costs = version.costs
+        self._scheduler = Scheduler(version.costs, version.state_width, whole=not version.states)
         self._thread: ThreadPoolExecutor | None = None
         self._awake = False
         self._away = False
@@ -122,7 +65,7 @@ class Model:
     @property
     def stateful(self) -> bool:
         """Whether sequences ride in chunks: can start from a state, return one, and be live."""
-        return bool(self.loaded.states)
+        return bool(self.version.states)
 
     @property
     def busy(self) -> bool:
@@ -130,19 +73,37 @@ class Model:
         return self._awake and not self._away
 
     @property
-    def riding(self) -> int:
+    def running(self) -> int:
         """Sequences on board."""
-        return self._scheduler.riding
+        return self._scheduler.running
 
     @property
     def waiting(self) -> int:
         """Sequences that wait to step on, or were parked."""
-        return max(0, self._scheduler.live - self._scheduler.riding)
+        return max(0, self._scheduler.live - self._scheduler.running)
 
     @property
     def backlog(self) -> float:
         """Seconds of work that the sequences here still need, as predicted."""
         return self._scheduler.backlog
+
+    def read(self, now: float) -> ModelReadings:
+        """Copy every number there is at `now`, in seconds on the clock."""
+        version, sessions = self.version, len(self.sessions)
+        return ModelReadings(
+            name=version.name,
+            version=version.number,
+            engine=version.engine.name,
+            fallback=bool(version.not_preferred_because),
+            batch_invariant=version.batch_invariant,
+            counters=self.counters.copy(),
+            running=self.running,
+            waiting=self.waiting,
+            backlog_seconds=self.backlog,
+            sessions=sessions,
+            oldest_idle_seconds=max([now - session.touched for session in self.sessions], default=0.0),
+            state_bytes=FLOAT32.itemsize * version.state_width * sessions,
+        )
 
     def admit(self, samples: int, timesteps: int, longest: int, deadline: float) -> None:
         """Let a request in, or refuse it before any work.
@@ -158,14 +119,14 @@ class Model:
             GoingAway: The version is being unloaded.
         """
         if self.closing:
-            self.tally.requests_failed += 1
-            raise GoingAway(f"{self.loaded.name} version {self.loaded.version} is being unloaded")
-        ride = self._costs.ride(longest, max(1, self._scheduler.live + samples))
+            self.counters.requests_failed += 1
+            raise GoingAway(f"{self.version.name} version {self.version.number} is being unloaded")
+        run = self._costs.run_seconds(max(1, self._scheduler.live + samples), longest)
         try:
-            self._admission.admit(self._costs.work(timesteps), ride, deadline, self._clock())
+            self._admission.admit(self._costs.work_seconds(timesteps), run, deadline, self._clock())
         except Overloaded:
-            self.tally.refused["deadline" if deadline < math.inf else "backlog"] += samples
-            self.tally.requests_failed += 1
+            self.counters.refused["deadline" if deadline < math.inf else "backlog"] += samples
+            self.counters.requests_failed += 1
             raise
 
     def submit(self, sequences: list[Sequence]) -> None:
@@ -176,7 +137,7 @@ class Model:
         """
         now = self._clock()
         if not self.stateful and any(s.state is not None or s.return_state for s in sequences):
-            raise NotStateful(f"{self.loaded.name} cannot ride in chunks, so it has no states")
+            raise NotStateful(f"{self.version.name} cannot ride in chunks, so it has no states")
         for sequence in sequences:
             self._scheduler.add(sequence, now)
         self._wake()
@@ -191,7 +152,7 @@ class Model:
         if not sequence.over:
             self._scheduler.cancel(sequence)
             sequence.done = _nobody
-            self.tally.sequences["Cancelled"] += 1
+            self.counters.sequences["Cancelled"] += 1
 
     def turn(self) -> None:
         """Run one tick: newcomers step on, all ride as far as the shortest has left, who is done steps off."""
@@ -205,7 +166,7 @@ class Model:
             self._ride_elsewhere(batch)
         else:
             try:
-                outputs, state = self.loaded.engine.run(batch.inputs(), batch.state)
+                outputs, state = self.version.engine.run(batch.inputs(), batch.state)
             except Exception as error:  # noqa: BLE001 - whatever an engine raises fails this tick and nothing else
                 self._fail(batch, error)
             else:
@@ -235,13 +196,13 @@ class Model:
     def _ride_elsewhere(self, batch: Batch) -> None:
         """Run a tick that would hold the loop up on the engine's own thread."""
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, f"engine-{self.loaded.name}")
+            self._thread = ThreadPoolExecutor(1, f"engine-{self.version.name}")
         self._away = True
         inputs, began = batch.inputs(), self._clock()
 
         def run() -> None:
             try:
-                outputs, state = self.loaded.engine.run(inputs, batch.state)
+                outputs, state = self.version.engine.run(inputs, batch.state)
             except Exception as error:  # noqa: BLE001 - as above
                 self._post(partial(self._back, partial(self._fail, batch, error)))
             else:
@@ -258,26 +219,26 @@ class Model:
 
     def _complete(self, batch: Batch, outputs: Floats, state: Floats, began: float) -> None:
         now = self._clock()
-        tally, rows = self.tally, len(batch.sequences)
+        counters, rows = self.counters, len(batch.sequences)
         if batch.steps > min([sequence.remaining for sequence in batch.sequences]):
-            tally.padded_steps += sum(max(0, batch.steps - sequence.remaining) for sequence in batch.sequences)
+            counters.padded_steps += sum(max(0, batch.steps - sequence.remaining) for sequence in batch.sequences)
         self._scheduler.complete(batch, outputs, state, now)
-        tally.steps += rows * batch.steps
-        tally.ticks[rows] += 1
-        tally.ticks_ns[rows] += round((now - began) * 1e9)
-        tally.tick_steps.add(batch.steps)
-        tally.predicted_seconds += batch.predicted
-        tally.engine_seconds += now - began
+        counters.steps += rows * batch.steps
+        counters.ticks[rows] += 1
+        counters.ticks_ns[rows] += round((now - began) * 1e9)
+        counters.tick_steps.add(batch.steps)
+        counters.predicted_seconds += batch.predicted
+        counters.engine_seconds += now - began
         self.spent += batch.predicted
         # Rows that nobody waits for stand empty for want of demand, which says nothing of the pace under load.
-        work = self._costs.work(rows * batch.steps) if self.waiting else batch.predicted
+        work = self._costs.work_seconds(rows * batch.steps) if self.waiting else batch.predicted
         self._admission.worked(work, began, now)
         self._answer()
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         """Fail the sequences of one tick by an id that the log explains; the carousel keeps turning."""
         fault = uuid.uuid4().hex[:12]
-        logger.error("engine fault %s in %s version %s", fault, self.loaded.name, self.loaded.version, exc_info=error)
+        logger.error("engine fault %s in %s version %s", fault, self.version.name, self.version.number, exc_info=error)
         self.spent += batch.predicted
         for sequence in self._scheduler.abort(batch, self._clock()):
             sequence.error = EngineFault(f"the engine failed while this sequence rode (fault {fault})")
@@ -291,19 +252,19 @@ class Model:
             self._finish(sequence)
 
     def _finish(self, sequence: Sequence) -> None:
-        tally = self.tally
+        counters = self.counters
         if sequence.error is None:
-            tally.sequences["done"] += 1
+            counters.sequences["done"] += 1
             self.answered_at = sequence.finished
-            tally.wait.add(sequence.boarded - sequence.arrived, sequence.trace)
-            tally.ride.add(sequence.finished - sequence.boarded, sequence.trace)
+            counters.wait.add(sequence.started - sequence.arrived, sequence.trace)
+            counters.run.add(sequence.finished - sequence.started, sequence.trace)
         else:
-            tally.sequences[type(sequence.error).__name__] += 1
+            counters.sequences[type(sequence.error).__name__] += 1
         done, sequence.done = sequence.done, _nobody
         try:
             done(sequence)
         except Exception:  # one faulty answer must not end everyone's rides
-            logger.exception("an answer of %s version %s failed", self.loaded.name, self.loaded.version)
+            logger.exception("an answer of %s version %s failed", self.version.name, self.version.number)
 
 
 def _nobody(_sequence: Sequence) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from carousel.batching.sequence import Sequence
+from carousel.batching import Sequence
 from carousel.errors import CarouselError
 from carousel.serving.model import Model
 
@@ -36,7 +36,7 @@ class Group:
         try:
             self._model.submit(self.sequences)
         except CarouselError:
-            self._model.tally.requests_failed += 1
+            self._model.counters.requests_failed += 1
             raise
 
     def take(self, sequence: Sequence) -> None:
@@ -46,7 +46,7 @@ class Group:
         self._left -= 1
         if sequence.error is None and self._left:
             return
-        self._model.tally.answered(sequence.finished - sequence.arrived, failed=sequence.error is not None)
+        self._model.counters.answered(sequence.finished - sequence.arrived, failed=sequence.error is not None)
         if sequence.error is None:
             self._answer(self.sequences)
         else:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from carousel.batching.sequence import Sequence
+from carousel.batching import Sequence
 from carousel.serving.model import Model
 from carousel.tensors import Floats
 
@@ -23,7 +23,7 @@ class Session:
         model: The version it rides on, from beginning to end.
     """
 
-    __slots__ = ("_answered", "_pending", "_riding", "model", "return_sequences", "state", "timesteps", "touched")
+    __slots__ = ("_answered", "_pending", "_running", "model", "return_sequences", "state", "timesteps", "touched")
 
     def __init__(
         self,
@@ -43,21 +43,21 @@ class Session:
         self.touched = now
         self._answered = answered
         self._pending: deque[Sequence] = deque()
-        self._riding: Sequence | None = None
+        self._running: Sequence | None = None
         model.sessions[self] = None
-        model.tally.sessions_opened += 1
+        model.counters.sessions_opened += 1
 
     @property
     def idle(self) -> bool:
         """Whether every message was answered."""
-        return self._riding is None
+        return self._running is None
 
     def feed(self, inputs: Floats, now: float, trace: str = "") -> Sequence:
         """Let new timesteps, float32 [timesteps, input_dim], ride after those before; return their ride."""
         self.touched = now
         ride = Sequence(inputs, self._done, return_sequences=self.return_sequences, return_state=True, trace=trace)
         self._pending.append(ride)
-        if self._riding is None:
+        if self._running is None:
             self._next()
         return ride
 
@@ -65,20 +65,20 @@ class Session:
         """Give up the state and whatever has not ridden yet. `reason` is counted."""
         if self in self.model.sessions:
             del self.model.sessions[self]
-            self.model.tally.sessions_closed[reason] += 1
+            self.model.counters.sessions_closed[reason] += 1
         self._pending.clear()
-        if self._riding is not None:
-            self.model.cancel(self._riding)
-            self._riding = None
+        if self._running is not None:
+            self.model.cancel(self._running)
+            self._running = None
 
     def _next(self) -> None:
-        self._riding = ride = self._pending.popleft()
+        self._running = ride = self._pending.popleft()
         ride.state = self.state
         self.model.resume(ride)
 
     def _done(self, ride: Sequence) -> None:
-        self._riding = None
-        self.model.tally.answered(ride.finished - ride.arrived, failed=ride.error is not None)
+        self._running = None
+        self.model.counters.answered(ride.finished - ride.arrived, failed=ride.error is not None)
         if ride.error is None:
             self.state = ride.state
             self.timesteps += ride.timesteps

@@ -60,7 +60,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class ModelTally:
+class ModelCounters:
     """What one model version did since it was loaded. Work and waits are in seconds."""
 
     sequences: Counter[str] = field(default_factory=Counter)  # by outcome: done, or an error's name
@@ -74,7 +74,7 @@ class ModelTally:
     predicted_seconds: float = 0.0
     engine_seconds: float = 0.0
     wait: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    ride: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    run: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     ticks: Counter[int] = field(default_factory=Counter)  # by rows
     ticks_ns: Counter[int] = field(default_factory=Counter)  # by rows
     tick_steps: Histogram = field(default_factory=lambda: Histogram(POWERS))
@@ -109,7 +109,7 @@ class ModelTally:
 
 
 @dataclass(slots=True)
-class RpcTally:
+class RpcCounters:
     """What one rpc did since the server started. `kind` is unary or bidi_stream, as stock dashboards say."""
 
     kind: str

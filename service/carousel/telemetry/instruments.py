@@ -7,14 +7,14 @@ from typing import Literal
 
 from grpc import StatusCode
 
-from carousel.telemetry.counters import Histogram, RpcTally
+from carousel.telemetry.counters import Histogram, RpcCounters
 from carousel.telemetry.process import versions
-from carousel.telemetry.readings import Figures, ModelFigures
+from carousel.telemetry.readings import ModelReadings, Readings
 
 Sample = tuple[tuple[str, ...], float | Histogram]
 """The values of a metric's labels, and what was counted under them."""
 
-Reading = Callable[[Figures], Iterator[Sample]]
+Reading = Callable[[Readings], Iterator[Sample]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +36,49 @@ class Instrument:
     read: Reading
 
 
-def _server(value: Callable[[Figures], float]) -> Reading:
-    return lambda figures: iter([((), value(figures))])
+def _server(value: Callable[[Readings], float]) -> Reading:
+    return lambda readings: iter([((), value(readings))])
 
 
-def _loads(figures: Figures) -> Iterator[Sample]:
+def _loads(readings: Readings) -> Iterator[Sample]:
     for outcome in ("loaded", "rejected"):
-        yield (outcome,), figures.loads[outcome]
+        yield (outcome,), readings.loads[outcome]
 
 
-def _rpcs(value: Callable[[RpcTally], float | Histogram]) -> Reading:
-    return lambda figures: ((_rpc(method, tally), value(tally)) for method, tally in sorted(figures.rpcs.items()))
-
-
-def _handled(figures: Figures) -> Iterator[Sample]:
-    for method, tally in sorted(figures.rpcs.items()):
-        for code in StatusCode:
-            yield (*_rpc(method, tally), code.name), tally.handled[code.name]
-
-
-def _rpc(method: str, tally: RpcTally) -> tuple[str, str, str]:
-    _, service, name = method.split("/")
-    return tally.kind, service, name
-
-
-def _models(value: Callable[[ModelFigures], float | Histogram | None]) -> Reading:
-    """Read one number of each version; None is left out."""
-    return lambda figures: ((_version(m), number) for m in figures.models if (number := value(m)) is not None)
-
-
-def _models_by(counter: Callable[[ModelFigures], Counter[str]], *known: str) -> Reading:
-    """Read a counter of each version, key by key; the `known` keys are there from the start."""
-    return lambda figures: (
-        ((*_version(m), key), counter(m)[key]) for m in figures.models for key in sorted({*known, *counter(m)})
+def _rpcs(value: Callable[[RpcCounters], float | Histogram]) -> Reading:
+    return lambda readings: (
+        (_rpc(method, counters), value(counters)) for method, counters in sorted(readings.rpcs.items())
     )
 
 
-def _engines(figures: Figures) -> Iterator[Sample]:
-    return (((*_version(m), m.engine), 1) for m in figures.models)
+def _handled(readings: Readings) -> Iterator[Sample]:
+    for method, counters in sorted(readings.rpcs.items()):
+        for code in StatusCode:
+            yield (*_rpc(method, counters), code.name), counters.handled[code.name]
 
 
-def _version(m: ModelFigures) -> tuple[str, str]:
+def _rpc(method: str, counters: RpcCounters) -> tuple[str, str, str]:
+    _, service, name = method.split("/")
+    return counters.kind, service, name
+
+
+def _models(value: Callable[[ModelReadings], float | Histogram | None]) -> Reading:
+    """Read one number of each version; None is left out."""
+    return lambda readings: ((_version(m), number) for m in readings.models if (number := value(m)) is not None)
+
+
+def _models_by(counter: Callable[[ModelReadings], Counter[str]], *known: str) -> Reading:
+    """Read a counter of each version, key by key; the `known` keys are there from the start."""
+    return lambda readings: (
+        ((*_version(m), key), counter(m)[key]) for m in readings.models for key in sorted({*known, *counter(m)})
+    )
+
+
+def _engines(readings: Readings) -> Iterator[Sample]:
+    return (((*_version(m), m.engine), 1) for m in readings.models)
+
+
+def _version(m: ModelReadings) -> tuple[str, str]:
     return m.name, str(m.version)
 
 
@@ -101,7 +103,7 @@ _OF_THE_SERVER = (
         "gauge",
         "1; the versions that serve.",
         ("version", "python", "grpcio", "onnxruntime"),
-        lambda _figures: iter([(versions(), 1)]),
+        lambda _readings: iter([(versions(), 1)]),
     ),
     Instrument("carousel_serving", "gauge", "1 while requests are welcome, else 0.", (), _server(lambda f: f.serving)),
     Instrument("carousel_open_calls", "gauge", "Calls accepted and not over.", (), _server(lambda f: f.open_calls)),
@@ -134,16 +136,16 @@ _OF_VERSIONS = (
     Instrument(
         "carousel_engine_fallback",
         "gauge",
-        "1 where TensorFlow serves because the plan could not be used, else 0.",
+        "1 where a preferred engine could not serve the version, else 0.",
         _MODEL,
         _models(lambda m: m.fallback),
     ),
     Instrument(
-        "carousel_answers_exact",
+        "carousel_batch_invariant",
         "gauge",
         "1 where, at load, no answer depended on its batch by a single bit, else 0; absent where it is not promised.",
         _MODEL,
-        _models(lambda m: m.bits_equal),
+        _models(lambda m: m.batch_invariant),
     ),
 )
 
@@ -153,62 +155,68 @@ _OF_WORK = (
         "counter",
         "Sequences over: done, or the error's name.",
         (*_MODEL, "outcome"),
-        _models_by(lambda m: m.tally.sequences, "done", "Cancelled", "DeadlineExceeded", "EngineFault"),
+        _models_by(lambda m: m.counters.sequences, "done", "Cancelled", "DeadlineExceeded", "EngineFault"),
     ),
     Instrument(
         "carousel_sequences_refused_total",
         "counter",
         "Sequences refused before any work: they would have missed their deadline, or the backlog is at its limit.",
         (*_MODEL, "reason"),
-        _models_by(lambda m: m.tally.refused, "deadline", "backlog"),
+        _models_by(lambda m: m.counters.refused, "deadline", "backlog"),
     ),
-    Instrument("carousel_steps_total", "counter", "Timesteps run.", _MODEL, _models(lambda m: m.tally.steps)),
+    Instrument("carousel_steps_total", "counter", "Timesteps run.", _MODEL, _models(lambda m: m.counters.steps)),
     Instrument(
         "carousel_padded_steps_total",
         "counter",
         "Timesteps run for padding; 0 for ever.",
         _MODEL,
-        _models(lambda m: m.tally.padded_steps),
+        _models(lambda m: m.counters.padded_steps),
     ),
     Instrument(
         "carousel_predicted_seconds_total",
         "counter",
         "Engine time predicted for the ticks run.",
         _MODEL,
-        _models(lambda m: m.tally.predicted_seconds),
+        _models(lambda m: m.counters.predicted_seconds),
     ),
     Instrument(
         "carousel_engine_seconds_total",
         "counter",
         "Engine time that the ticks took.",
         _MODEL,
-        _models(lambda m: m.tally.engine_seconds),
+        _models(lambda m: m.counters.engine_seconds),
     ),
     Instrument(
         "carousel_sequence_wait_seconds",
         "histogram",
-        "Time from admission to stepping on.",
+        "Time from admission to the first tick.",
         _MODEL,
-        _models(lambda m: m.tally.wait),
+        _models(lambda m: m.counters.wait),
     ),
     Instrument(
-        "carousel_sequence_ride_seconds",
+        "carousel_sequence_run_seconds",
         "histogram",
-        "Time from stepping on to stepping off.",
+        "Time from the first tick to the end of the last.",
         _MODEL,
-        _models(lambda m: m.tally.ride),
+        _models(lambda m: m.counters.run),
     ),
     Instrument(
         "carousel_tick_rows",
         "histogram",
         "Rows a tick; the count is that of ticks.",
         _MODEL,
-        _models(lambda m: m.tally.rows),
+        _models(lambda m: m.counters.rows),
     ),
-    Instrument("carousel_tick_steps", "histogram", "Timesteps a tick.", _MODEL, _models(lambda m: m.tally.tick_steps)),
-    Instrument("carousel_sequences_riding", "gauge", "Sequences on board.", _MODEL, _models(lambda m: m.riding)),
     Instrument(
-        "carousel_sequences_waiting", "gauge", "Sequences that wait to step on.", _MODEL, _models(lambda m: m.waiting)
+        "carousel_tick_steps", "histogram", "Timesteps a tick.", _MODEL, _models(lambda m: m.counters.tick_steps)
+    ),
+    Instrument("carousel_sequences_running", "gauge", "Sequences in the batch.", _MODEL, _models(lambda m: m.running)),
+    Instrument(
+        "carousel_sequences_waiting",
+        "gauge",
+        "Sequences that wait, or are parked.",
+        _MODEL,
+        _models(lambda m: m.waiting),
     ),
     Instrument(
         "carousel_backlog_seconds",
@@ -226,7 +234,7 @@ _OF_SESSIONS = (
         "counter",
         "Live sequences opened.",
         _MODEL,
-        _models(lambda m: m.tally.sessions_opened),
+        _models(lambda m: m.counters.sessions_opened),
     ),
     Instrument(
         "carousel_sessions_closed_total",
@@ -234,7 +242,7 @@ _OF_SESSIONS = (
         "Live sequences closed: by the client, by its leaving, by ours, or the error's name.",
         (*_MODEL, "reason"),
         _models_by(
-            lambda m: m.tally.sessions_closed, "closed", "half_closed", "client_gone", "going_away", "SessionExpired"
+            lambda m: m.counters.sessions_closed, "closed", "half_closed", "client_gone", "going_away", "SessionExpired"
         ),
     ),
     Instrument(

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from carousel.telemetry.counters import Histogram
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
-from carousel.telemetry.readings import Figures
+from carousel.telemetry.readings import Readings
 
 _KINDS: dict[str, Any] = {
     "counter": CounterMetricFamily,
@@ -33,30 +33,30 @@ class _Process(ProcessCollector):
         return (family for family in super().collect() if family.name not in _OURS)
 
 
-class _Figures(Collector):
-    """Writes the figures of the moment each time Prometheus asks."""
+class _Readings(Collector):
+    """Writes the readings of the moment each time Prometheus asks."""
 
-    def __init__(self, figures: Callable[[], Figures]) -> None:
-        self._figures = figures
+    def __init__(self, readings: Callable[[], Readings]) -> None:
+        self._readings = readings
 
     def collect(self) -> Iterator[Metric]:
-        figures = self._figures()
+        readings = self._readings()
         for instrument in INSTRUMENTS:
-            yield _family(instrument, figures)
+            yield _family(instrument, readings)
             time.sleep(_PAUSE)
 
 
-def registry(figures: Callable[[], Figures]) -> CollectorRegistry:
-    """Give everything that /metrics shows; `figures` is called for each scrape."""
+def registry(readings: Callable[[], Readings]) -> CollectorRegistry:
+    """Give everything that /metrics shows; `readings` is called for each scrape."""
     collectors = CollectorRegistry()
     for standard in (_Process, PlatformCollector, GCCollector):
         standard(registry=collectors)
-    collectors.register(_Figures(figures))
+    collectors.register(_Readings(readings))
     return collectors
 
 
-def serve_metrics(figures: Callable[[], Figures], host: str, port: int) -> tuple[WSGIServer, int]:
-    """Serve /metrics on a thread of its own; `figures` is called for each scrape.
+def serve_metrics(readings: Callable[[], Readings], host: str, port: int) -> tuple[WSGIServer, int]:
+    """Serve /metrics on a thread of its own; `readings` is called for each scrape.
 
     Returns:
         The server, whose `shutdown` ends it, and the port it listens on.
@@ -64,13 +64,13 @@ def serve_metrics(figures: Callable[[], Figures], host: str, port: int) -> tuple
     Raises:
         OSError: The address cannot be bound.
     """
-    server, _ = start_http_server(port, host, registry(figures))
+    server, _ = start_http_server(port, host, registry(readings))
     return server, server.server_port
 
 
-def _family(instrument: Instrument, figures: Figures) -> Any:
+def _family(instrument: Instrument, readings: Readings) -> Any:
     family = _KINDS[instrument.kind](instrument.name, instrument.text, labels=instrument.labels)
-    for values, counted in instrument.read(figures):
+    for values, counted in instrument.read(readings):
         if isinstance(counted, Histogram):
             family.add_metric(values, _cumulative(counted), counted.total)
         else:

@@ -4,61 +4,41 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from carousel.serving.model import Model
-from carousel.telemetry.counters import ModelTally, RpcTally
+from carousel.telemetry.counters import ModelCounters, RpcCounters
 from carousel.telemetry.process import Usage
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFigures:
+class ModelReadings:
     """One model version at one moment. Times are in seconds, sizes in bytes."""
 
     name: str
     version: int
     engine: str
     fallback: bool
-    bits_equal: bool | None
-    tally: ModelTally
-    riding: int
+    batch_invariant: bool | None
+    counters: ModelCounters
+    running: int
     waiting: int
     backlog_seconds: float
     sessions: int
     oldest_idle_seconds: float
     state_bytes: int
 
-    @classmethod
-    def of(cls, model: Model, now: float) -> "ModelFigures":
-        """Copy a model's numbers."""
-        loaded = model.loaded
-        return cls(
-            loaded.name,
-            loaded.version,
-            loaded.engine.name,
-            bool(loaded.not_onnx_because),
-            loaded.bits_equal,
-            model.tally.copy(),
-            model.riding,
-            model.waiting,
-            model.backlog,
-            len(model.sessions),
-            max([now - session.touched for session in model.sessions], default=0.0),
-            4 * loaded.state_width * len(model.sessions),
-        )
-
-    def past(self) -> "ModelFigures":
+    def past(self) -> "ModelReadings":
         """Keep what was counted; nothing is here any more."""
         return replace(
-            self, riding=0, waiting=0, backlog_seconds=0.0, sessions=0, oldest_idle_seconds=0.0, state_bytes=0
+            self, running=0, waiting=0, backlog_seconds=0.0, sessions=0, oldest_idle_seconds=0.0, state_bytes=0
         )
 
-    def joined(self, other: "ModelFigures") -> "ModelFigures":
+    def joined(self, other: "ModelReadings") -> "ModelReadings":
         """Add another worker's numbers of the same version."""
         return replace(
             self,
             fallback=self.fallback or other.fallback,
-            bits_equal=None if self.bits_equal is None else self.bits_equal and other.bits_equal,
-            tally=self.tally + other.tally,
-            riding=self.riding + other.riding,
+            batch_invariant=None if self.batch_invariant is None else self.batch_invariant and other.batch_invariant,
+            counters=self.counters + other.counters,
+            running=self.running + other.running,
             waiting=self.waiting + other.waiting,
             backlog_seconds=self.backlog_seconds + other.backlog_seconds,
             sessions=self.sessions + other.sessions,
@@ -68,7 +48,7 @@ class ModelFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Readings:
     """One server process, or several together, at one moment.
 
     Attributes:
@@ -80,36 +60,36 @@ class Figures:
     """
 
     serving: bool
-    models: tuple[ModelFigures, ...]
-    rpcs: dict[str, RpcTally]
+    models: tuple[ModelReadings, ...]
+    rpcs: dict[str, RpcCounters]
     loads: Counter[str]
     open_calls: int
     pace: float
     usage: Usage
 
     @classmethod
-    def nothing(cls, usage: Usage, *, serving: bool) -> "Figures":
+    def nothing(cls, usage: Usage, *, serving: bool) -> "Readings":
         """Say what a process counts that supervises those that do `serving`, or do not."""
         return cls(serving, models=(), rpcs={}, loads=Counter(), open_calls=0, pace=1.0, usage=usage)
 
-    def past(self) -> "Figures":
+    def past(self) -> "Readings":
         """Keep what was counted by a process that is no more."""
         models = tuple(m.past() for m in self.models)
         usage = Usage(self.usage.cpu_seconds, 0)
         return replace(self, serving=True, models=models, open_calls=0, pace=1.0, usage=usage)
 
     @classmethod
-    def together(cls, figures: Iterable["Figures"]) -> "Figures":
-        """Add up the figures of several workers."""
-        first, *others = figures
+    def together(cls, readings: Iterable["Readings"]) -> "Readings":
+        """Add up the readings of several workers."""
+        first, *others = readings
         models = {(m.name, m.version): m for m in first.models}
         rpcs = dict(first.rpcs)
         for other in others:
             for m in other.models:
                 held = models.get((m.name, m.version))
                 models[m.name, m.version] = m if held is None else held.joined(m)
-            for method, tally in other.rpcs.items():
-                rpcs[method] = rpcs[method] + tally if method in rpcs else tally
+            for method, counters in other.rpcs.items():
+                rpcs[method] = rpcs[method] + counters if method in rpcs else counters
         everyone = [first, *others]
         return cls(
             all(each.serving for each in everyone),

@@ -8,12 +8,12 @@ contract tests hold every call used to account. Messages are bytes; this room kn
 from carousel.transport.call import Call
 from carousel.transport.credentials import server_credentials
 from carousel.transport.listener import Server, Streaming, Unary
-from carousel.transport.status import MOST_DETAILS, MOST_MESSAGE, Code, Status
+from carousel.transport.status import MAX_DETAILS, MAX_MESSAGE, Code, Status
 from carousel.transport.versions import untested
 
 __all__ = [
-    "MOST_DETAILS",
-    "MOST_MESSAGE",
+    "MAX_DETAILS",
+    "MAX_MESSAGE",
     "Call",
     "Code",
     "Server",

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from grpc._cython import cygrpc
 
 from carousel.transport.metadata import Metadata, check
-from carousel.transport.status import MOST_DETAILS, MOST_MESSAGE, Code, Status
+from carousel.transport.status import MAX_DETAILS, MAX_MESSAGE, Code, Status
 
 logger = logging.getLogger("carousel.transport")
 
@@ -117,10 +117,10 @@ class Call:
         if self.done:
             return
         check(metadata)
-        if 0 < len(status.details) <= MOST_DETAILS:
+        if 0 < len(status.details) <= MAX_DETAILS:
             metadata = (*metadata, ("grpc-status-details-bin", status.details))
         self._release(status.code)
-        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message[:MOST_MESSAGE], 0))
+        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message[:MAX_MESSAGE], 0))
 
     def finish(self) -> None:
         """End a stream with status OK, after the messages already given to `send`."""

@@ -3,8 +3,8 @@
 from enum import IntEnum
 from typing import NamedTuple
 
-MOST_MESSAGE = 1500  # characters
-MOST_DETAILS = 5000  # bytes
+MAX_MESSAGE = 1500  # characters
+MAX_DETAILS = 5000  # bytes
 """What `Call.fail` sends at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""
 
 
@@ -33,7 +33,7 @@ class Code(IntEnum):
 class Status(NamedTuple):
     """A gRPC status. `details` is a serialized google.rpc.Status, sent as the trailer `grpc-status-details-bin`.
 
-    A message longer than `MOST_MESSAGE` is cut; details longer than `MOST_DETAILS` stay behind.
+    A message longer than `MAX_MESSAGE` is cut; details longer than `MAX_DETAILS` stay behind.
     """
 
     code: int

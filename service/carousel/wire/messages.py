@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.artifact.signature import Signature
+from carousel.artifact import Signature
 from carousel.errors import Violation
 from carousel.stubs.v1.inference_pb2 import DATA_TYPE_FLOAT32, DataType, Tensor
 from carousel.tensors import FLOAT32, LARGEST, Floats, describe, from_bytes, to_bytes

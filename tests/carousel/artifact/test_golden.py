@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from carousel.artifact.golden import Golden, disagreement, read_golden, write_golden
+from carousel.artifact import Golden, disagreement, read_golden, write_golden
 
 
 def test_golden_answers_come_back_as_they_were_written(tmp_path):

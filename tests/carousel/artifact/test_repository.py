@@ -1,6 +1,6 @@
 """A version is a folder named by a plain number that holds a saved_model.pb."""
 
-from carousel.artifact.repository import newest, versions
+from carousel.artifact import newest, versions
 
 
 def test_only_whole_versions_are_listed_oldest_first(tmp_path):

@@ -5,21 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.batching.costs import TICK, Costs, profile
-from carousel.batching.scheduler import Scheduler
-from carousel.batching.sequence import Sequence
+from carousel.batching import TICK, Costs, Scheduler, Sequence
+from carousel.engines import profile
 
 
 def test_between_measured_counts_a_step_costs_what_the_line_says():
     costs = Costs(10e-6, {1: 10e-6, 4: 16e-6, 8: 40e-6})
-    assert [costs.step(rows) for rows in (1, 2, 4, 6)] == pytest.approx([10e-6, 12e-6, 16e-6, 28e-6])
-    assert costs.tick(4, 10) == pytest.approx(170e-6)
+    assert [costs.step_seconds(rows) for rows in (1, 2, 4, 6)] == pytest.approx([10e-6, 12e-6, 16e-6, 28e-6])
+    assert costs.tick_seconds(4, 10) == pytest.approx(170e-6)
 
 
 def test_a_tick_is_as_long_as_fits_and_at_least_a_step():
     costs = Costs(100e-6, {1: 10e-6, 2: 1.0})
-    assert costs.steps(1) == pytest.approx((TICK - 100e-6) / 10e-6, abs=1)
-    assert costs.steps(2) == 1
+    assert costs.tick_steps(1) == pytest.approx((TICK - 100e-6) / 10e-6, abs=1)
+    assert costs.tick_steps(2) == 1
 
 
 def test_rows_that_do_not_pay_are_not_ridden():
@@ -30,9 +29,9 @@ def test_rows_that_do_not_pay_are_not_ridden():
 def test_the_shorter_the_ticks_the_more_rows_pay():
     """A call and Python around it are paid once a tick, and rows share them."""
     costs = Costs(100e-6, {rows: 10e-6 * rows for rows in (1, 2, 4, 8, 16, 32)})
-    seats = [costs.seats(steps) for steps in range(1, 100)]
+    seats = [costs.rows_for(steps) for steps in range(1, 100)]
     assert seats == sorted(seats, reverse=True)
-    assert costs.most_rows == seats[0] > seats[-1] == costs.rows
+    assert costs.max_rows == seats[0] > seats[-1] == costs.rows
 
 
 @given(
@@ -43,19 +42,19 @@ def test_the_shorter_the_ticks_the_more_rows_pay():
 def test_whatever_was_measured_every_number_of_rows_that_may_ride_has_its_cost(several, single, call):
     """A disturbed profile may say anything; those who ride by it must never be out of its bounds."""
     costs = Costs(call, {1: single} | several)
-    assert max(costs.seats(steps) for steps in range(1, 20)) == costs.most_rows
+    assert max(costs.rows_for(steps) for steps in range(1, 20)) == costs.max_rows
     scheduler = Scheduler(costs, 1)
-    for _ in range(costs.most_rows + 5):
+    for _ in range(costs.max_rows + 5):
         scheduler.add(Sequence(np.ones((1, 1), np.float32), lambda _: None), 0.0)
     batch = scheduler.schedule(0.0)
-    assert 1 <= len(batch.sequences) <= costs.most_rows
+    assert 1 <= len(batch.sequences) <= costs.max_rows
     assert batch.predicted > 0
 
 
 def test_rows_may_pay_more_where_ticks_are_longer():
     """It is no rule that the shortest ticks carry the most rows: everyone short and urgent still finds a place."""
     costs = Costs(0.0, {rows: 40e-6 + rows * 1e-6 for rows in (1, 2, 4, 8, 16, 32, 48, 64)})
-    assert costs.most_rows == costs.rows > costs.seats(1)
+    assert costs.max_rows == costs.rows > costs.rows_for(1)
     scheduler = Scheduler(costs, 1)
     for _ in range(64):
         scheduler.add(Sequence(np.ones((10, 1), np.float32), lambda _: None), 0.0)
@@ -74,12 +73,12 @@ def test_a_profile_finds_what_a_call_and_a_step_take():
             return inputs, state
 
     costs = profile(Engine(), 3, 4, None, lambda: Engine.now)
-    assert costs.call == pytest.approx(50e-6)
+    assert costs.call_seconds == pytest.approx(50e-6)
     for rows in (1, 2, 8, 16):
-        assert costs.step(rows) == pytest.approx(20e-6 + 2e-6 * rows)
-    assert np.isfinite(costs.work(5))
-    assert costs.ride(10, 1) == pytest.approx(50e-6 + 10 * costs.step(1))
-    assert costs.ride(10, 1) < costs.ride(10, 500) == costs.ride(10, costs.rows)
+        assert costs.step_seconds(rows) == pytest.approx(20e-6 + 2e-6 * rows)
+    assert np.isfinite(costs.work_seconds(5))
+    assert costs.run_seconds(1, 10) == pytest.approx(50e-6 + 10 * costs.step_seconds(1))
+    assert costs.run_seconds(1, 10) < costs.run_seconds(500, 10) == costs.run_seconds(costs.rows, 10)
 
 
 def test_no_disturbance_makes_timesteps_free():
@@ -94,4 +93,4 @@ def test_no_disturbance_makes_timesteps_free():
             return inputs, state
 
     costs = profile(Engine(), 3, 4, None, lambda: Engine.now)
-    assert costs.tick(1, 100_000) > 0.05
+    assert costs.tick_seconds(1, 100_000) > 0.05

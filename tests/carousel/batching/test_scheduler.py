@@ -8,14 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carousel.artifact.manifest import State
-from carousel.artifact.signature import Signature, TensorSpec
-from carousel.batching.admission import Admission
-from carousel.batching.scheduler import PATIENCE, Scheduler
-from carousel.batching.sequence import Sequence
+from carousel.artifact import Signature, State, TensorSpec
+from carousel.batching import PATIENCE, Admission, Scheduler, Sequence
 from carousel.errors import DeadlineExceeded, EngineFault
-from carousel.serving.model import Loaded, Model
-from carousel.serving.request import Group
+from carousel.serving import Group, Model, Version
 from carousel.testing import FakeEngine, flat_costs
 
 TICK = 0.002
@@ -49,10 +45,10 @@ class House:
         signature = Signature(spec, spec, TensorSpec("last_step", "float32", (None, 1)))
         states = () if whole else (State(name="sum", units=1),)
         self.costs = flat_costs(rows, steps)
-        loaded = Loaded("m", 1, signature, states, "00" * 32, self.engine, self.costs, "", None)
+        version = Version("m", 1, signature, states, "00" * 32, self.engine, self.costs, "", None)
         self.admission = Admission(math.inf)
         self.begun = []
-        self.model = Model(loaded, self.admission, self.posts.put, lambda: self.now, self.begun.append)
+        self.model = Model(version, self.admission, self.posts.put, lambda: self.now, self.begun.append)
         self.everyone = []
 
     def add(self, timesteps, start=None, **options):
@@ -93,8 +89,8 @@ class House:
                 if sequence.return_state and self.model.stateful:
                     assert sequence.state.tolist() == sums[-1].tolist()
         assert self.model.backlog == 0.0
-        assert self.model.tally.padded_steps == 0
-        assert self.model.waiting == self.model.riding == 0
+        assert self.model.counters.padded_steps == 0
+        assert self.model.waiting == self.model.running == 0
 
 
 events = st.lists(
@@ -144,7 +140,7 @@ def test_every_sequence_gets_one_answer_and_it_is_its_own(happenings, rows, step
     house.check()
     for ridden, together in house.engine.runs:
         assert 1 <= together <= rows
-        assert 1 <= ridden <= house.costs.steps(together)
+        assert 1 <= ridden <= house.costs.tick_steps(together)
 
 
 @settings(max_examples=150, deadline=None)
@@ -171,7 +167,7 @@ def test_rows_are_compact_and_a_tick_ends_with_its_shortest_ride(lengths, rows, 
     while (batch := scheduler.schedule(now)) is not None:
         assert len(batch.sequences) == len(set(batch.sequences)) == len(batch.state) <= rows
         left = [sequence.remaining for sequence in batch.sequences]
-        assert batch.steps == min(*left, costs.steps(len(left)))
+        assert batch.steps == min(*left, costs.tick_steps(len(left)))
         assert batch.inputs().shape == (batch.steps, len(left), 1)
         ridden += batch.steps * len(left)
         scheduler.complete(batch, *engine.run(batch.inputs(), batch.state), now)
@@ -186,7 +182,7 @@ def test_no_ride_starves_beside_an_endless_supply_of_short_ones(lengths, rows):
     """Whatever comes after a sequence's due time rides after it."""
     house = House(rows, 8)
     long = [house.add(length) for length in lengths]
-    work = house.costs.work(1) * sum(lengths)
+    work = house.costs.work_seconds(1) * sum(lengths)
     while not all(sequence.over for sequence in long):
         house.add(2)
         house.add(3)
@@ -202,10 +198,10 @@ def test_a_short_one_steps_on_at_the_next_tick_though_long_ones_hold_every_row()
     house.add(100, return_sequences=True)
     house.add(100, return_sequences=True)
     house.turn()
-    assert house.model.riding == 2
+    assert house.model.running == 2
     short = house.add(3)
     house.turn()
-    assert short.boarded == pytest.approx(house.now - TICK)
+    assert short.started == pytest.approx(house.now - TICK)
     assert short.over
     assert not any(sequence.over for sequence, *_ in house.everyone[:2])
     house.finish()
@@ -226,7 +222,7 @@ def test_a_cancelled_one_rides_no_further_step():
         assert sequence.taken == taken
     house.finish()
     house.model.cancel(other)
-    assert house.model.tally.sequences == {"Cancelled": 2, "done": 1}
+    assert house.model.counters.sequences == {"Cancelled": 2, "done": 1}
     assert sum(given.size for given in house.engine.given) == riding.taken + other.timesteps + waiting.taken
     house.check()
 
@@ -260,7 +256,7 @@ def test_one_that_could_not_be_done_in_time_any_more_rides_no_step():
     """Nobody would wait for the last one; what the first steps cost goes to those who can be answered."""
     costs = flat_costs(rows=2, steps=4)
     scheduler = Scheduler(costs, 1)
-    needs = 100 * costs.step(1)
+    needs = 100 * costs.step_seconds(1)
     hopeless, hopeful = (Sequence(np.ones((100, 1), np.float32), lambda _: None, deadline=d * needs) for d in (0.9, 3))
     for sequence in (hopeless, hopeful):
         scheduler.add(sequence, 0.0)
@@ -299,7 +295,7 @@ def test_an_engine_fault_fails_the_sequences_of_its_tick_and_no_other():
     house.finish()
     assert spared.error is None
     house.check()
-    assert house.model.tally.sequences == {"EngineFault": 2, "done": 1}
+    assert house.model.counters.sequences == {"EngineFault": 2, "done": 1}
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -337,13 +333,13 @@ def test_a_request_is_answered_or_failed_once_however_its_sequences_end():
     """One that could not be done in time fails the request, though its mate steps off in time in the same tick."""
     house, said = House(rows=1, steps=4), []
     group = Group(house.model, lambda _: said.append("answered"), lambda error: said.append(type(error)))
-    deadline = house.now + 30 * house.costs.step(1)
+    deadline = house.now + 30 * house.costs.step_seconds(1)
     lengths = (2, 100, 100)
     group.sequences = [Sequence(np.ones((n, 1), np.float32), group.take, deadline=deadline) for n in lengths]
     group.submit()
     house.finish()
     assert said == [DeadlineExceeded]
-    assert house.model.tally.requests_failed == 1
+    assert house.model.counters.requests_failed == 1
 
 
 def cancel_in_its_own_answer(house):

@@ -6,11 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from carousel.artifact.signature import Signature, TensorSpec
-from carousel.batching.admission import Admission
-from carousel.batching.sequence import Sequence
-from carousel.engines.onnx import OnnxEngine
-from carousel.serving.model import Loaded, Model
+from carousel.artifact import Signature, TensorSpec
+from carousel.batching import Admission, Sequence
+from carousel.engines import OnnxEngine
+from carousel.serving import Model, Version
 from carousel.testing import flat_costs
 from carousel_models.lowering.plan import plan_of
 from carousel_models.lowering.stack import stack_of
@@ -38,8 +37,8 @@ def lowered(request):
 def turning(stack, engine, rows, steps, now):
     spec = TensorSpec("inputs", "float32", (None, None, 3))
     signature = Signature(spec, spec, TensorSpec("last_step", "float32", (None, stack.units)))
-    loaded = Loaded("m", 1, signature, tuple(stack.states), "00" * 32, engine, flat_costs(rows, steps), "", True)
-    return Model(loaded, Admission(math.inf), lambda function: function(), lambda: now[0])
+    version = Version("m", 1, signature, tuple(stack.states), "00" * 32, engine, flat_costs(rows, steps), "", True)
+    return Model(version, Admission(math.inf), lambda function: function(), lambda: now[0])
 
 
 def alone(stack, engine, sequence):
@@ -77,7 +76,7 @@ def check(stack, engine, seed):
     now = [0.0]
     model = turning(stack, engine, int(chance.integers(1, 9)), int(chance.integers(1, 12)), now)
     everyone, cancelled = [], set()
-    width = model.loaded.state_width
+    width = model.version.state_width
     for _ in range(int(chance.integers(1, 25))):
         for _ in range(int(chance.poisson(1.5))):
             length = int(min(60, 1 + chance.lognormal(1.5, 1.2)))
@@ -96,7 +95,7 @@ def check(stack, engine, seed):
         model.turn()
         now[0] += 0.002
     assert model.backlog == 0.0
-    assert model.tally.padded_steps == 0
+    assert model.counters.padded_steps == 0
     assert not any(sequence.answers for sequence in cancelled)
     admitted = [sequence for sequence in everyone if sequence not in cancelled]
     assert all(sequence.answers == [sequence] for sequence in admitted), "each gets exactly one answer"

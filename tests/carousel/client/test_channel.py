@@ -14,7 +14,7 @@ from carousel import errors
 from carousel.client import AsyncClient, Client
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceServicer, add_InferenceServiceServicer_to_server
-from carousel.wire.messages import write_tensor
+from carousel.wire import write_tensor
 
 STEP = np.ones((1, 3), np.float32)
 

@@ -8,7 +8,7 @@ import numpy as np
 from carousel.client import Client
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
-from carousel.wire.messages import write_tensor
+from carousel.wire import write_tensor
 
 MESSAGES = 600
 STEPS = 20_000  # of 2 floats: 160 KB an answer

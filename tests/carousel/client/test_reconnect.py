@@ -9,7 +9,7 @@ from carousel.client.journal import Journal
 from carousel.client.reconnect import Line, Roster
 from carousel.errors import Cancelled, EngineFault, InvalidRequest, ModelNotFound, Unreachable
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire.messages import write_tensor
+from carousel.wire import write_tensor
 
 
 def tensor(number):

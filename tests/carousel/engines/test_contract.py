@@ -4,9 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from carousel.artifact.golden import disagreement, read_golden
-from carousel.artifact.manifest import FOLDER, GOLDEN, read_manifest
-from carousel.artifact.signature import read_signature
+from carousel.artifact import FOLDER, GOLDEN, disagreement, read_golden, read_manifest, read_signature
 from carousel.engines import load_engine
 
 TEACHING = ["lstm128", "stack", "relu50"]

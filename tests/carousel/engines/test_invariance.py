@@ -9,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import activations, layers
 
-from carousel.artifact.golden import disagreement
-from carousel.artifact.manifest import read_manifest
-from carousel.artifact.signature import read_signature
-from carousel.engines import load_engine
-from carousel.engines.invariance import check_bits
-from carousel.engines.onnx import OnnxEngine
+from carousel.artifact import disagreement, read_manifest, read_signature
+from carousel.engines import OnnxEngine, check_invariance, load_engine
 from carousel_models.lowering.activations import LSTM_ACTIVATIONS
 from carousel_models.lowering.plan import plan_of
 from carousel_models.lowering.stack import stack_of
@@ -120,15 +116,15 @@ class Padding:
 
 
 def test_the_check_at_load_sees_a_broken_promise():
-    """`check_bits` is false for an engine whose answers depend on the batch."""
-    assert not check_bits(Padding(), 1, 1)
+    """`check_invariance` is false for an engine whose answers depend on the batch."""
+    assert not check_invariance(Padding(), 1, 1)
 
 
 @pytest.mark.parametrize("name", ["lstm128", "stack", "relu50"])
 def test_the_check_at_load_passes_what_keeps_it(repository, name):
-    """`check_bits` is true for exported plans on this machine."""
+    """`check_invariance` is true for exported plans on this machine."""
     version = repository / name / "1"
     signature, manifest = read_signature(version), read_manifest(version)
     engine, because = load_engine(version, signature, manifest, "onnx")
     assert because == ""
-    assert check_bits(engine, signature.input_dim, manifest.state_width)
+    assert check_invariance(engine, signature.input_dim, manifest.state_width)

@@ -1,4 +1,4 @@
-"""Law 7: the SavedModel is the truth. A plan serves only if it is this SavedModel's and answers as it must."""
+"""Law 7: the SavedModel is the truth. A cell graph serves only if it is this SavedModel's and answers as it must."""
 
 import shutil
 import subprocess
@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from carousel.artifact.golden import Golden, read_golden, write_golden
-from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, read_manifest
-from carousel.artifact.signature import read_signature
+from carousel.artifact import (
+    FOLDER,
+    GOLDEN,
+    MANIFEST,
+    PLAN,
+    Golden,
+    read_golden,
+    read_manifest,
+    read_signature,
+    write_golden,
+)
 from carousel.engines import load_engine
 from carousel.errors import ModelRejected
 
@@ -26,8 +34,8 @@ def load(version, choice="auto"):
     return load_engine(version, read_signature(version), read_manifest(version), choice)
 
 
-def other_plan(version):
-    """A plan of the right shape with other weights."""
+def other_graph(version):
+    """A cell graph of the right shape with other weights."""
     plan = (version / FOLDER / PLAN).read_bytes()
     at = plan.index(b"weight_", len(plan) // 2) - 4000
     return plan[:at] + np.float32(0.5).tobytes() * 100 + plan[at + 400 :]
@@ -35,18 +43,18 @@ def other_plan(version):
 
 DAMAGES = {
     "other weights": (
-        lambda version, _: (version / FOLDER / PLAN).write_bytes(other_plan(version)),
-        "does not reproduce the golden answers",
+        lambda version, _: (version / FOLDER / PLAN).write_bytes(other_graph(version)),
+        "does not give the golden answers",
     ),
-    "another model's plan": (
+    "another model's cell graph": (
         lambda version, repository: shutil.copy(repository / "stack" / "1" / FOLDER / PLAN, version / FOLDER / PLAN),
-        "the plan cannot be run",
+        "the cell graph cannot be run",
     ),
-    "a plan cut short": (
+    "a cell graph cut short": (
         lambda version, _: (version / FOLDER / PLAN).write_bytes((version / FOLDER / PLAN).read_bytes()[:1000]),
-        "the plan cannot be run",
+        "the cell graph cannot be run",
     ),
-    "no plan": (lambda version, _: (version / FOLDER / PLAN).unlink(), "the plan cannot be run"),
+    "no cell graph": (lambda version, _: (version / FOLDER / PLAN).unlink(), "the cell graph cannot be run"),
     "no golden answers": (lambda version, _: (version / FOLDER / GOLDEN).unlink(), "golden answers cannot be read"),
     "golden answers cut short": (
         lambda version, _: (version / FOLDER / GOLDEN).write_bytes((version / FOLDER / GOLDEN).read_bytes()[:500]),
@@ -60,7 +68,7 @@ DAMAGES = {
                 for golden in read_golden(version / FOLDER / GOLDEN)
             ],
         ),
-        "does not reproduce the golden answers: of 1 timesteps, element [0]",
+        "does not give the golden answers: of 1 timesteps, element [0]",
     ),
     "no golden sequences": (lambda version, _: write_golden(version / FOLDER / GOLDEN, []), "holds no golden answers"),
     "another SavedModel": (
@@ -73,8 +81,8 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_plan_in_doubt_is_not_used(version, repository, damage):
-    """With "onnx" the version is rejected and the reason named; nothing else is asked of a damaged plan."""
+def test_a_cell_graph_in_doubt_is_not_used(version, repository, damage):
+    """With "onnx" the version is rejected and the reason named; nothing else is asked of a damaged cell graph."""
     damaging, reason = DAMAGES[damage]
     damaging(version, repository)
     with pytest.raises(ModelRejected) as error:
@@ -82,12 +90,12 @@ def test_a_plan_in_doubt_is_not_used(version, repository, damage):
     assert reason in error.value.message
 
 
-def test_tensorflow_serves_where_the_plan_is_in_doubt(version):
+def test_tensorflow_serves_where_the_cell_graph_is_in_doubt(version):
     """With "auto" the SavedModel itself serves, and the reason is told."""
     (version / FOLDER / PLAN).write_bytes(b"")
     engine, because = load(version)
     assert engine.name == "tensorflow"
-    assert "the plan cannot be run" in because
+    assert "the cell graph cannot be run" in because
 
 
 def test_a_foreign_savedmodel_is_served_whole(tmp_path):
@@ -130,8 +138,8 @@ sys.modules["tensorflow"] = None
 from pathlib import Path
 from carousel.engines import load_engine
 from carousel.errors import ModelRejected
-from carousel.artifact.manifest import read_manifest
-from carousel.artifact.signature import read_signature
+from carousel.artifact import read_manifest
+from carousel.artifact import read_signature
 plain, whole = map(Path, sys.argv[1:])
 engine, because = load_engine(plain, read_signature(plain), read_manifest(plain))
 print(engine.name)
@@ -143,8 +151,8 @@ print(sorted({"tensorflow", "keras", "onnx"} & {name for name, module in sys.mod
 """
 
 
-def test_plans_are_served_without_tensorflow(repository):
-    """The base install serves plans; what needs TensorFlow says what to install, and why it is needed."""
+def test_cell_graphs_are_served_without_tensorflow(repository):
+    """The base install serves cell graphs; what needs TensorFlow says what to install, and why it is needed."""
     versions = [str(repository / name / "1") for name in ("stack", "flat")]
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *versions]
     name, rejected, imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -9,7 +9,7 @@ from google.rpc.status_pb2 import Status
 
 from carousel.errors import CarouselError
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
-from carousel.wire.codes import error_of
+from carousel.wire import error_of
 
 collect_ignore = ["triton"]  # its programs run in processes of their own: see test_open_inference
 

@@ -74,7 +74,7 @@ def sessions(serving):
 
 
 def closed(serving):
-    return serving.on_loop(lambda: dict(serving.server._catalog.find("small").tally.sessions_closed))
+    return serving.on_loop(lambda: dict(serving.server._catalog.find("small").counters.sessions_closed))
 
 
 def until(condition):
@@ -227,7 +227,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(server, talk_to):
     talk.say("a", draw(500_000))
     talk.call.cancel()
     until(lambda: sessions(serving) == 0)
-    until(lambda: serving.on_loop(lambda: all(not (m.waiting or m.riding) for m in serving.server._catalog)))
+    until(lambda: serving.on_loop(lambda: all(not (m.waiting or m.running) for m in serving.server._catalog)))
     assert closed(serving) == {"client_gone": 3}
 
 
@@ -238,7 +238,7 @@ def test_a_drain_sends_each_away_with_its_snapshot_after_all_its_answers(server,
     for key in "ab":
         talk.ask(key, steps[:10], open=SMALL)
     talk.say("a", steps[10:20])
-    until(lambda: serving.on_loop(lambda: serving.server._catalog.find("small").tally.sequences["done"]) == 3)
+    until(lambda: serving.on_loop(lambda: serving.server._catalog.find("small").counters.sequences["done"]) == 3)
     assert next(talk.call).key == "a"
     serving.server.drain()
     told = [next(talk.call), next(talk.call)]

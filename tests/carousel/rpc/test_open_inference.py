@@ -129,7 +129,7 @@ def _served(serving) -> tuple[int, int]:
     """Count the requests of lstm128 that were answered and that failed."""
 
     def count() -> tuple[int, int]:
-        [model] = [m for m in serving.server._catalog if m.loaded.name == "lstm128"]
-        return model.tally.requests, model.tally.requests_failed
+        [model] = [m for m in serving.server._catalog if m.version.name == "lstm128"]
+        return model.counters.requests, model.counters.requests_failed
 
     return serving.on_loop(count)

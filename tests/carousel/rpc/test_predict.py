@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carousel.artifact.golden import TOLERANCE, disagreement
+from carousel.artifact import TOLERANCE, disagreement
 from carousel.client import Client
 from carousel.errors import DeadlineExceeded, InvalidRequest, Overloaded
 
@@ -126,7 +126,7 @@ def test_a_deadline_that_passes_is_an_error_of_its_name(server):
     with Client(serving.target) as client, pytest.raises((DeadlineExceeded, Overloaded)):
         client.predict("stack", [np.zeros((60_000, 64), np.float32)], timeout=0.3)
     for _ in range(500):
-        if not serving.on_loop(lambda: sum(m.waiting + m.riding for m in serving.server._catalog)):
+        if not serving.on_loop(lambda: sum(m.waiting + m.running for m in serving.server._catalog)):
             return
     raise AssertionError("an abandoned sequence still rides")
 

@@ -6,9 +6,7 @@ import shutil
 import pytest
 
 from carousel.errors import GoingAway, ModelNotFound
-from carousel.serving.catalog import Catalog
-from carousel.serving.loader import Loader
-from carousel.serving.model import Model
+from carousel.serving import Catalog, Loader, Model
 
 
 class Admitting:
@@ -27,8 +25,8 @@ def follow(only):
     folder = only("small")
     catalog = Catalog()
 
-    def add(loaded):
-        catalog.add(Model(loaded, Admitting(), lambda function: function()))
+    def add(version):
+        catalog.add(Model(version, Admitting(), lambda function: function()))
 
     loader = Loader(folder, catalog, lambda f: f(), add, keep=1, choice="onnx", threads=1, every=60)
     loader.look()
@@ -40,7 +38,7 @@ def test_a_new_version_takes_over_and_the_old_one_takes_no_more(follow):
     old = catalog.find("small")
     (folder / "2").symlink_to((folder / "1").resolve())
     loader.look()
-    assert catalog.find("small").loaded.version == 2
+    assert catalog.find("small").version.number == 2
     with pytest.raises(ModelNotFound, match="has no version 1"):
         catalog.find("small", 1)
     with pytest.raises(GoingAway):
@@ -56,7 +54,7 @@ def test_a_bad_version_is_said_once_and_the_old_one_serves_on(follow, caplog):
     (folder / "2" / "saved_model.pb").write_bytes(b"no model at all")
     for _ in range(3):
         loader.look()
-    assert catalog.find("small").loaded.version == 1
+    assert catalog.find("small").version.number == 1
     assert loader.loads == {"loaded": 1, "rejected": 1}
     assert caplog.text.count("rejected") == 1
     assert "is not a SavedModel" in loader.rejected["small", 2]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from carousel.errors import SnapshotRefused
-from carousel.serving.snapshot import read_snapshot, write_snapshot
+from carousel.serving import read_snapshot, write_snapshot
 
 FINGERPRINT = "0123456789abcdef" * 4
 

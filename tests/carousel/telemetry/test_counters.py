@@ -6,7 +6,7 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.telemetry.counters import SECONDS, Histogram, ModelTally, RpcTally
+from carousel.telemetry import SECONDS, Histogram, ModelCounters, RpcCounters
 
 VALUES = st.lists(st.tuples(st.floats(0, 20), st.sampled_from(["", "a" * 32, "b" * 32])))
 
@@ -46,28 +46,28 @@ def test_two_workers_together_show_the_newer_exemplar_of_each_bucket(earlier, la
 
 def test_a_copy_holds_everything_and_counts_no_further():
     """What left the loop does not change under whoever reads it."""
-    for tally in (ModelTally(), RpcTally("unary")):
-        _count(tally)
-        copy, before = tally.copy(), written(tally)
+    for counters in (ModelCounters(), RpcCounters("unary")):
+        _count(counters)
+        copy, before = counters.copy(), written(counters)
         assert written(copy) == before
-        _count(tally)
-        assert written(copy) == before != written(tally)
+        _count(counters)
+        assert written(copy) == before != written(counters)
 
 
-def _count(tally):
+def _count(counters):
     """Count something of everything."""
-    for field in fields(tally):
-        value = getattr(tally, field.name)
+    for field in fields(counters):
+        value = getattr(counters, field.name)
         match value:
             case Counter():
                 value["key"] += 1
             case Histogram():
                 value.add(1.0, "a" * 32)
             case int() | float():
-                setattr(tally, field.name, value + 1)
+                setattr(counters, field.name, value + 1)
 
 
-def written(tally):
-    """Everything a tally holds, as text."""
-    values = [getattr(tally, field.name) for field in fields(tally)]
+def written(counters):
+    """Everything a counters holds, as text."""
+    values = [getattr(counters, field.name) for field in fields(counters)]
     return [repr(said(value) if isinstance(value, Histogram) else value) for value in values]

@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carousel.transport import MOST_DETAILS, MOST_MESSAGE, Code, Status, Unary
+from carousel.transport import MAX_DETAILS, MAX_MESSAGE, Code, Status, Unary
 
 
 def failure(call):
@@ -91,14 +91,14 @@ def test_every_code_arrives_as_itself(channel):
 
 def test_a_status_too_long_for_clients_still_says_its_code(channel):
     """Trailers past 8 KiB would be refused whole by the client: the message is cut, the details stay behind."""
-    long = Status(Code.NOT_FOUND, "x" * 50_000, b"x" * (MOST_DETAILS + 1))
-    fits = Status(Code.NOT_FOUND, "x" * MOST_MESSAGE, b"x" * MOST_DETAILS)
+    long = Status(Code.NOT_FOUND, "x" * 50_000, b"x" * (MAX_DETAILS + 1))
+    fits = Status(Code.NOT_FOUND, "x" * MAX_MESSAGE, b"x" * MAX_DETAILS)
     served = {"/t.T/Long": Unary(lambda call, _: call.fail(long)), "/t.T/Fits": Unary(lambda call, _: call.fail(fits))}
     connected = channel(served)
     for name, kept in (("Long", False), ("Fits", True)):
         error = failure(lambda name=name: connected.unary_unary(f"/t.T/{name}")(b"", timeout=10))
         assert error.code() is grpc.StatusCode.NOT_FOUND
-        assert error.details() == "x" * MOST_MESSAGE
+        assert error.details() == "x" * MAX_MESSAGE
         assert ("grpc-status-details-bin" in dict(error.trailing_metadata())) is kept
 
 

@@ -15,7 +15,7 @@ from carousel.errors import (
     Unreachable,
     Violation,
 )
-from carousel.wire.codes import code_of, error_of, status_of
+from carousel.wire import code_of, error_of, status_of
 
 CLASSES = [
     kind

@@ -13,9 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from carousel.artifact.golden import disagreement, read_golden
-from carousel.artifact.manifest import FOLDER, GOLDEN, fingerprint, read_manifest
-from carousel.artifact.signature import read_signature
+from carousel.artifact import FOLDER, GOLDEN, disagreement, fingerprint, read_golden, read_manifest, read_signature
 from carousel_models.export import export
 from carousel_models.export.publishing import publish
 from carousel_models.refusals import ExportRefused, VersionExists

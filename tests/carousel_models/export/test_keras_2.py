@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from carousel.artifact.golden import disagreement
-from carousel.artifact.manifest import read_manifest
-from carousel.artifact.signature import read_signature
+from carousel.artifact import disagreement, read_manifest, read_signature
 from carousel.engines import load_engine
 from carousel_models.export import export
 from carousel_models.export.keras_2 import readable

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from carousel.artifact.golden import disagreement
-from carousel.engines.onnx import OnnxEngine
+from carousel.artifact import disagreement
+from carousel.engines import OnnxEngine
 from carousel_models.lowering.graph import NoPlan
 from carousel_models.lowering.plan import plan_of
 from carousel_models.lowering.sequence_form import RidesWhole

@@ -1,4 +1,4 @@
-"""Figures of the test split: what they are, and when a model may be said to beat its baseline."""
+"""Readings of the test split: what they are, and when a model may be said to beat its baseline."""
 
 import numpy as np
 import pytest

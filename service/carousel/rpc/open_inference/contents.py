@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from carousel.errors import Violation
 from carousel.stubs.oip.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
 from carousel.tensors import LARGEST, Floats, describe, to_bytes
-from carousel.wire.messages import describe_raw
+from carousel.wire import describe_raw
 
 FLOATS = ("FP32", "FP64", "FP16")
 INTEGERS = ("INT32", "INT64")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from carousel.errors import CarouselError
 from carousel.rpc.interceptors import fail
-from carousel.serving.catalog import Catalog
+from carousel.serving import Catalog
 from carousel.stubs.oip.open_inference_pb2 import (
     RepositoryIndexRequest,
     RepositoryIndexResponse,
@@ -50,16 +50,16 @@ class RepositoryMethods:
         """List the versions that are served, on their way out, or rejected."""
         ready = RepositoryIndexRequest.FromString(message).ready
         response = RepositoryIndexResponse()
-        served = {(model.loaded.name, model.loaded.version) for model in self._catalog}
+        served = {(model.version.name, model.version.number) for model in self._catalog}
         for model in self._catalog.everyone():
-            again = (model.loaded.name, model.loaded.version) in served
+            again = (model.version.name, model.version.number) in served
             if not (model.closing and (ready or again)):
                 state, reason = ("UNLOADING", "finishing what it holds") if model.closing else ("READY", "")
-                loaded = model.loaded
-                response.models.add(name=loaded.name, version=str(loaded.version), state=state, reason=reason)
+                version = model.version
+                response.models.add(name=version.name, version=str(version.number), state=state, reason=reason)
         if not ready:
-            for (name, version), reason in sorted(self.repository.rejected.items()):
-                response.models.add(name=name, version=str(version), state="UNAVAILABLE", reason=reason)
+            for (name, number), reason in sorted(self.repository.rejected.items()):
+                response.models.add(name=name, version=str(number), state="UNAVAILABLE", reason=reason)
         call.reply(response.SerializeToString())
 
     def load(self, call: Call, message: bytes) -> None:

@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from carousel.batching.sequence import Sequence
+from carousel.batching import Sequence
 from carousel.errors import CarouselError
 from carousel.rpc.open_inference.infer_request import Question, Reader
 from carousel.rpc.open_inference.infer_response import write_answer
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.open_inference.versions import find
-from carousel.serving.catalog import Catalog
-from carousel.serving.model import Model
-from carousel.serving.request import Group
+from carousel.serving import Catalog, Group, Model
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 Answer = Callable[[ModelInferResponse], None]
@@ -70,4 +68,4 @@ class Infer:
 
 
 def _answer(question: Question, model: Model, answer: Answer, sequences: list[Sequence]) -> None:
-    answer(write_answer(question, model.loaded, sequences))
+    answer(write_answer(question, model.version, sequences))

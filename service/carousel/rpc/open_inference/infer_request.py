@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.artifact.signature import INPUTS, LAST_STEP, SEQUENCE
+from carousel.artifact import INPUTS, LAST_STEP, SEQUENCE
 from carousel.errors import InvalidRequest, Violation
 from carousel.rpc.open_inference.contents import FLOATS, INTEGERS, read_tensor
 from carousel.rpc.open_inference.parameters import Parameters, read_parameters
-from carousel.serving.model import Model
+from carousel.serving import Model
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
 from carousel.tensors import Floats, describe
-from carousel.wire.messages import Bounds, finite, shape_faults
+from carousel.wire import Bounds, finite, shape_faults
 
 LENGTHS = "lengths"
 
@@ -72,7 +72,7 @@ class Reader:
             if inputs is not None and len(inputs) != 1:
                 faults.append(Violation(f"{INPUTS}.shape", f"has {len(inputs)} samples; a live sequence is one"))
             if starts is not None and not parameters.start:
-                first = model.loaded.states[0].name
+                first = model.version.states[0].name
                 faults.append(Violation(first, "only the request with sequence_start may bring states"))
         if faults or inputs is None:
             raise InvalidRequest(tuple(faults))
@@ -86,7 +86,7 @@ class Reader:
             found = f"has {len(raw)} entries for {len(request.inputs)} inputs, expected one each"
             faults.append(Violation("raw_input_contents", found))
             return {}
-        known = (INPUTS, LENGTHS, *(state.name for state in model.loaded.states))
+        known = (INPUTS, LENGTHS, *(state.name for state in model.version.states))
         tensors: dict[str, Floats] = {}
         seen = set()
         for i, tensor in enumerate(request.inputs):
@@ -146,7 +146,7 @@ def _outputs(request: ModelInferRequest, model: Model, faults: list[Violation]) 
     known = [spec.name for spec in model.signature.outputs]
     if not request.outputs:
         return tuple(known)
-    known += [state.name for state in model.loaded.states]
+    known += [state.name for state in model.version.states]
     names = tuple(output.name for output in request.outputs)
     for i, (output, name) in enumerate(zip(request.outputs, names, strict=True)):
         field = f"outputs[{i}]"
@@ -166,7 +166,7 @@ def _starts(states: dict[str, Floats], samples: int, model: Model, faults: list[
     """Put the states side by side in the model's order, whatever order they came in."""
     if not states:
         return None
-    expected = [(state.name, (samples, state.units)) for state in model.loaded.states]
+    expected = [(state.name, (samples, state.units)) for state in model.version.states]
     wrong = [
         Violation(name, "is missing: a start needs all of the model's states")
         if name not in states

@@ -2,25 +2,25 @@
 
 import numpy as np
 
-from carousel.artifact.signature import LAST_STEP, SEQUENCE
-from carousel.batching.sequence import Sequence
+from carousel.artifact import LAST_STEP, SEQUENCE
+from carousel.batching import Sequence
 from carousel.rpc.open_inference.contents import write_output
 from carousel.rpc.open_inference.infer_request import Question
-from carousel.serving.model import Loaded
+from carousel.serving import Version
 from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 from carousel.tensors import Floats
 
 
-def write_answer(question: Question, loaded: Loaded, rides: list[Sequence]) -> ModelInferResponse:
+def write_answer(question: Question, version: Version, rides: list[Sequence]) -> ModelInferResponse:
     """Write what one request's sequences gave, each float32, by the names asked for."""
-    response = ModelInferResponse(model_name=loaded.name, model_version=str(loaded.version), id=question.id)
+    response = ModelInferResponse(model_name=version.name, model_version=str(version.number), id=question.id)
     for name in question.outputs:
         if name == SEQUENCE:
             output = _padded(rides, question.timesteps)
         elif name == LAST_STEP:
             output = np.stack([_last(ride) for ride in rides])
         else:
-            output = np.stack([_state(ride, name, loaded) for ride in rides])
+            output = np.stack([_state(ride, name, version) for ride in rides])
         write_output(name, output, response, raw=question.raw)
     return response
 
@@ -40,10 +40,10 @@ def _last(ride: Sequence) -> Floats:
     return last
 
 
-def _state(ride: Sequence, name: str, loaded: Loaded) -> Floats:
+def _state(ride: Sequence, name: str, version: Version) -> Floats:
     assert ride.state is not None
     begin = 0
-    for state in loaded.states:
+    for state in version.states:
         if state.name == name:
             break
         begin += state.units

@@ -4,15 +4,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from carousel.batching.sequence import Sequence
+from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, SessionExpired, Violation
 from carousel.rpc.open_inference.infer_request import Question, Reader
 from carousel.rpc.open_inference.infer_response import write_answer
 from carousel.rpc.open_inference.versions import find
-from carousel.serving.catalog import Catalog
-from carousel.serving.model import Model
-from carousel.serving.session import Session
-from carousel.serving.sessions import Roster
+from carousel.serving import Catalog, Model, Roster, Session
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 _REMEMBERED = 4096
@@ -63,8 +60,8 @@ class Sequences:
             line = self._start(key, line, model, question)
         elif line is None:
             raise self._ended.get(key) or _wrong(f"{sequence!r} is not open; its first request sets sequence_start")
-        elif request.model_version not in {"", str(model.loaded.version)}:
-            raise _wrong(f"{sequence!r} rides on version {model.loaded.version}, not {request.model_version}")
+        elif request.model_version not in {"", str(model.version.number)}:
+            raise _wrong(f"{sequence!r} rides on version {model.version.number}, not {request.model_version}")
         if line.leaving is not None:
             raise line.leaving
         line.asked.append(Asked(question, answer, fail))
@@ -85,9 +82,9 @@ class Sequences:
         if line is not None:
             raise _wrong(f"{key[1]!r} is open already; end it first, or start under another id")
         if not model.stateful:
-            raise NotStateful(f"{model.loaded.name} cannot ride in chunks, so it cannot be live")
+            raise NotStateful(f"{model.version.name} cannot ride in chunks, so it cannot be live")
         if model.closing:
-            raise GoingAway(f"{model.loaded.name} version {model.loaded.version} is being unloaded")
+            raise GoingAway(f"{model.version.name} version {model.version.number} is being unloaded")
         self.roster.admit()
         line = _Line(key, self, model, question)
         self._ended.pop(key, None)
@@ -124,9 +121,9 @@ class _Line:
         self._sequences.close(self, why, "SessionExpired")
 
     def send_away(self) -> None:
-        loaded = self.session.model.loaded
+        version = self.session.model.version
         why = GoingAway(
-            f"{loaded.name} version {loaded.version} is being unloaded; start sequence {self.key[1]!r} again"
+            f"{version.name} version {version.number} is being unloaded; start sequence {self.key[1]!r} again"
         )
         self.leaving = self.leaving or why
         if self.session.idle:
@@ -142,7 +139,7 @@ class _Line:
             return
         if self.leaving is not None and session.idle:
             self._sequences.close(self, self.leaving, "closed" if asked.question.parameters.end else "going_away")
-        asked.answer(write_answer(asked.question, session.model.loaded, [ride]))
+        asked.answer(write_answer(asked.question, session.model.version, [ride]))
 
 
 def _wrong(description: str) -> InvalidRequest:

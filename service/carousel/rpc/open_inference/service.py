@@ -14,12 +14,11 @@ from carousel.rpc.open_inference.infer_stream import Streams
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.open_inference.versions import find
 from carousel.rpc.trace import trace_of
-from carousel.serving.catalog import Catalog
-from carousel.serving.sessions import Roster
+from carousel.serving import Catalog, Roster
 from carousel.stubs.oip import open_inference_pb2 as pb
-from carousel.telemetry.process import version
+from carousel.telemetry import version
 from carousel.transport import Call, Code, Status
-from carousel.wire.messages import Bounds
+from carousel.wire import Bounds
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 
@@ -99,7 +98,7 @@ class OpenInference:
         """Say what a model takes and gives."""
         request = pb.ModelMetadataRequest.FromString(message)
         model = find(self._catalog, request.name, request.version)
-        versions = [each.loaded.version for each in self._catalog if each.loaded.name == request.name]
+        versions = [each.version.number for each in self._catalog if each.version.name == request.name]
         call.reply(write_metadata(model, versions).SerializeToString())
 
     def model_config(self, call: Call, message: bytes) -> None:
@@ -115,7 +114,7 @@ class OpenInference:
         models = list(self._catalog)
         if request.name:
             newest = find(self._catalog, request.name, request.version)
-            models = [newest] if request.version else [m for m in models if m.loaded.name == request.name]
+            models = [newest] if request.version else [m for m in models if m.version.name == request.name]
         response = pb.ModelStatisticsResponse(model_stats=map(write_statistics, models))
         call.reply(response.SerializeToString())
 

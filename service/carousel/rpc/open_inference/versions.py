@@ -1,8 +1,7 @@
 """Models by the protocol's words for them: a version is text, and none is the newest."""
 
 from carousel.errors import InvalidRequest, Violation
-from carousel.serving.catalog import Catalog
-from carousel.serving.model import Model
+from carousel.serving import Catalog, Model
 
 
 def find(catalog: Catalog, name: str, version: str) -> Model:

@@ -4,22 +4,17 @@ from collections import deque
 
 from google.protobuf.message import DecodeError
 
-from carousel.batching.sequence import Sequence
+from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, Overloaded, SessionExpired, Violation
 from carousel.rpc.interceptors import fail, not_a_message
 from carousel.rpc.trace import trace_of
 from carousel.rpc.v1.predict import read_start
 from carousel.rpc.v1.prediction import write_prediction
-from carousel.serving.catalog import Catalog
-from carousel.serving.model import Model
-from carousel.serving.session import Session
-from carousel.serving.sessions import Roster
-from carousel.serving.snapshot import write_snapshot
+from carousel.serving import Catalog, Model, Roster, Session, write_snapshot
 from carousel.stubs.v1.inference_pb2 import StreamRequest, StreamResponse
 from carousel.tensors import Floats
 from carousel.transport import Call
-from carousel.wire.codes import status_of
-from carousel.wire.messages import Bounds, read_steps
+from carousel.wire import Bounds, read_steps, status_of
 
 _UNSENT = 1 << 20
 """Bytes of answers that may wait for a slow reader before its stream is read no further."""
@@ -40,12 +35,12 @@ class Live:
         bounds: Bounds,
         roster: Roster,
         *,
-        most_a_stream: int,
+        max_a_stream: int,
     ) -> None:
-        """Write every live sequence into `roster`, at most `most_a_stream` of one stream."""
+        """Write every live sequence into `roster`, at most `max_a_stream` of one stream."""
         self._catalog = catalog
         self._bounds = bounds
-        self._most_a_stream = most_a_stream
+        self._most_a_stream = max_a_stream
         self._streams: dict[_Stream, None] = {}
         self.roster = roster
         self._draining = False
@@ -70,7 +65,7 @@ class Live:
             raise GoingAway("the server is going away: open live sequences elsewhere")
         model = self._catalog.find(request.open.model, request.open.version)
         if not model.stateful:
-            raise NotStateful(f"{model.loaded.name} cannot ride in chunks, so it cannot be live")
+            raise NotStateful(f"{model.version.name} cannot ride in chunks, so it cannot be live")
         if request.open.return_sequences and model.signature.sequence is None:
             found = Violation("open.return_sequences", "the model gives no output for every timestep")
             raise InvalidRequest((found,))
@@ -168,9 +163,9 @@ class _Stream:
             self.fail(line.key, ride.error)
             return
         response = self._response(line)
-        loaded = session.model.loaded
+        version = session.model.version
         ride.return_state = request.return_state
-        write_prediction(ride, session.timesteps - ride.timesteps, loaded, response.prediction)
+        write_prediction(ride, session.timesteps - ride.timesteps, version, response.prediction)
         response.closed = request.close
         self._send(response)
         if request.close:
@@ -263,7 +258,7 @@ class _Stream:
         response = StreamResponse(key=line.key)
         if line.opening:
             line.opening = False
-            response.model, response.version = line.session.model.loaded.name, line.session.model.loaded.version
+            response.model, response.version = line.session.model.version.name, line.session.model.version.number
         return response
 
     def say_goodbye(self, line: _Line) -> None:
@@ -297,7 +292,7 @@ def _snapshot(session: Session) -> bytes:
     """Pack where a live sequence stands; empty before its first timestep."""
     if session.state is None:
         return b""
-    return write_snapshot(session.model.loaded.fingerprint, session.timesteps, session.state)
+    return write_snapshot(session.model.version.fingerprint, session.timesteps, session.state)
 
 
 def _wrong(field: str, description: str) -> InvalidRequest:

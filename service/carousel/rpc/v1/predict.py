@@ -2,15 +2,12 @@
 
 from functools import partial
 
-from carousel.batching.sequence import Sequence
+from carousel.batching import Sequence
 from carousel.errors import InvalidRequest, NotStateful, Violation
 from carousel.rpc.interceptors import fail
 from carousel.rpc.trace import trace_of
 from carousel.rpc.v1.prediction import write_model, write_prediction
-from carousel.serving.catalog import Catalog
-from carousel.serving.model import Loaded, Model
-from carousel.serving.request import Group
-from carousel.serving.snapshot import read_snapshot
+from carousel.serving import Catalog, Group, Model, Version, read_snapshot
 from carousel.stubs.v1.inference_pb2 import (
     GetModelRequest,
     GetModelResponse,
@@ -20,7 +17,7 @@ from carousel.stubs.v1.inference_pb2 import (
 )
 from carousel.tensors import FLOAT32, Floats
 from carousel.transport import Call
-from carousel.wire.messages import Bounds, read_steps
+from carousel.wire import Bounds, read_steps
 
 
 class Inference:
@@ -37,7 +34,7 @@ class Inference:
         _admit(request, len(message), model, call.deadline)
         inputs = self._inputs(request, model)
         starts = _starts(request, model)
-        answer = partial(_reply, call, model.loaded, [timesteps for timesteps, _ in starts])
+        answer = partial(_reply, call, model.version, [timesteps for timesteps, _ in starts])
         group = Group(model, answer, partial(fail, call))
         trace = trace_of(call.metadata)
         group.sequences = [
@@ -60,14 +57,14 @@ class Inference:
         request = GetModelRequest.FromString(message)
         model = self._catalog.find(request.model, request.version)
         response = GetModelResponse()
-        write_model(model.loaded, response.model)
+        write_model(model.version, response.model)
         call.reply(response.SerializeToString())
 
     def list_models(self, call: Call, _message: bytes) -> None:
         """Describe every model served."""
         response = ListModelsResponse()
         for model in self._catalog:
-            write_model(model.loaded, response.models.add())
+            write_model(model.version, response.models.add())
         call.reply(response.SerializeToString())
 
     def _inputs(self, request: PredictRequest, model: Model) -> list[Floats]:
@@ -105,10 +102,10 @@ def _admit(request: PredictRequest, size: int, model: Model, deadline: float) ->
     model.admit(len(lengths), timesteps, longest, deadline)
 
 
-def _reply(call: Call, loaded: Loaded, starts: list[int], sequences: list[Sequence]) -> None:
-    response = PredictResponse(model=loaded.name, version=loaded.version)
+def _reply(call: Call, version: Version, starts: list[int], sequences: list[Sequence]) -> None:
+    response = PredictResponse(model=version.name, version=version.number)
     for sequence, start in zip(sequences, starts, strict=True):
-        write_prediction(sequence, start, loaded, response.predictions.add())
+        write_prediction(sequence, start, version, response.predictions.add())
     call.reply(response.SerializeToString())
 
 
@@ -129,5 +126,5 @@ def read_start(snapshot: bytes, model: Model) -> tuple[int, Floats | None]:
     if not snapshot:
         return 0, None
     if not model.stateful:
-        raise NotStateful(f"{model.loaded.name} cannot ride in chunks, so it has no states")
-    return read_snapshot(snapshot, model.loaded.fingerprint, model.loaded.state_width)
+        raise NotStateful(f"{model.version.name} cannot ride in chunks, so it has no states")
+    return read_snapshot(snapshot, model.version.fingerprint, model.version.state_width)

@@ -1,0 +1,59 @@
+"""A model version as it was loaded: what it takes, what runs it, what its ticks cost."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from carousel.artifact import Signature, State, fingerprint, read_manifest, read_signature
+from carousel.batching import Costs
+from carousel.engines import Choice, Engine, check_invariance, load_engine, profile
+
+logger = logging.getLogger("carousel.serving")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model version as reading, checking and measuring it gave: made on the loading thread, never changed.
+
+    Attributes:
+        name, number: Where it stands in the repository: `<name>/<number>/`.
+        states: The parts of a row of state, in order; empty for a model that cannot ride in chunks.
+        not_preferred_because: Why no engine before this one in ENGINES serves it; empty where it is the first.
+        batch_invariant: Whether on this machine no answer depended on its batch or chunks by a single bit; None where
+            the engine does not promise it.
+    """
+
+    name: str
+    number: int
+    signature: Signature
+    states: tuple[State, ...]
+    fingerprint: str
+    engine: Engine
+    costs: Costs
+    not_preferred_because: str
+    batch_invariant: bool | None
+
+    @property
+    def state_width(self) -> int:
+        """Floats of a row of state."""
+        return sum(state.units for state in self.states)
+
+
+def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Version:
+    """Load the version in `folder`, `<repository>/<name>/<version>`: read it, check it, measure it.
+
+    Raises:
+        ModelRejected: It cannot be served; the message says why and what to do.
+    """
+    signature = read_signature(folder)
+    manifest = read_manifest(folder)
+    engine, because = load_engine(folder, signature, manifest, choice, threads)
+    states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
+    equal = check_invariance(engine, signature.input_dim, width) if engine.batch_invariant else None
+    if equal is False:
+        logger.warning(
+            "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder
+        )
+    costs = profile(engine, signature.input_dim, width, None if states else signature.timesteps)
+    print_ = manifest.fingerprint if manifest is not None else fingerprint(folder)
+    return Version(folder.parent.name, int(folder.name), signature, states, print_, engine, costs, because, equal)
