@@ -120,9 +120,9 @@ def test_each_sequence_of_a_request_starts_from_its_own_state(client):
     assert [answer.output.tobytes() for answer in mixed] == [output.tobytes() for output in expected]
 
 
-def test_a_deadline_that_passes_is_an_error_of_its_name(server):
+def test_a_deadline_that_passes_is_an_error_of_its_name(server, only):
     """And the server does no more of the work: the sequence is counted as gone."""
-    serving = server()
+    serving = server(repository=only("stack"))
     with Client(serving.target) as client, pytest.raises((DeadlineExceeded, Overloaded)):
         client.predict("stack", [np.zeros((60_000, 64), np.float32)], timeout=0.3)
     for _ in range(500):
@@ -136,8 +136,10 @@ def test_what_its_deadline_cannot_meet_is_refused_before_its_tensors_are_read(se
     serving = server(repository=only("relu50"))
     wrong = np.full((900_000, 1), np.nan, np.float32)
     with Client(serving.target) as client:
+        client.wait_until_serving(timeout=60)
+        needed = serving.on_loop(lambda: serving.server._catalog.find("relu50").version.costs.work_seconds(900_000))
         with pytest.raises(Overloaded, match="its deadline is") as refused:
-            client.predict("relu50", [wrong], timeout=0.4)
+            client.predict("relu50", [wrong], timeout=needed / 2)
         assert refused.value.retry_after > 0
         with pytest.raises(InvalidRequest, match="only finite values are taken"):
             client.predict("relu50", [wrong], timeout=60)
