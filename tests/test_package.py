@@ -62,7 +62,15 @@ def test_the_wheel_serves_without_the_source_tree_and_without_tensorflow(wheel, 
 )
 def test_the_oldest_and_the_newest_supported_versions_pass_transports_tests(tmp_path, grpcio, protobuf):
     status = "grpcio-status==1.74.0" if grpcio.endswith("1.74.0") else "grpcio-status>=1.80"
-    others = ["grpcio-health-checking>=1.74", "grpcio-reflection>=1.74", "numpy", "pydantic", "hypothesis", "pytest", "trustme"]
+    others = [
+        "grpcio-health-checking>=1.74",
+        "grpcio-reflection>=1.74",
+        "numpy",
+        "pydantic",
+        "hypothesis",
+        "pytest",
+        "trustme",
+    ]
     programs = environment(tmp_path / "venv", grpcio, protobuf, status, *others)
     run(
         programs / "python",
