@@ -22,7 +22,6 @@ from carousel.wire import Bounds
 
 logger = logging.getLogger("carousel.server")
 
-_CROSSING = 0.25  # seconds between the first refused call and the closing of the port
 _LOOK = 0.05  # seconds between two looks at whether a drain is over
 
 
@@ -150,8 +149,7 @@ class Server:
 
     def _finish(self) -> None:
         self._services.go_away()
-        # The C core cancels a call that crosses the closing of its port, and clients do not retry that.
-        self._loop.after(_CROSSING, self._transport.stop_accepting)
+        self._transport.stop_accepting()
         self._loop.after(self._settings.drain_seconds, self._give_up)
         self._look()
 

@@ -1,6 +1,7 @@
 """`carousel serve`: the server."""
 
 import argparse
+import os
 import sys
 from typing import Any, get_args
 
@@ -46,6 +47,8 @@ def run(given: argparse.Namespace) -> int:
             place = ".".join(map(str, fault["loc"])) or "settings"
             sys.stderr.write(f"carousel serve: {place}: {fault['msg']}, got {fault['input']!r}\n")
         return 2
+    # The C core writes lines of its own to stderr, of closed ports and lost clients; GRPC_VERBOSITY brings them back.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # What a server stands on takes a moment to import; no other command should wait for it.
     from carousel.server import Server, log_to_stderr  # noqa: PLC0415
     from carousel.workers import Workers  # noqa: PLC0415

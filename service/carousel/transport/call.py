@@ -18,9 +18,9 @@ _FOREVER = 1e12  # the C core says "no deadline" as a time some hundred billion 
 
 
 class Owner(Protocol):
-    """Who counts the calls, and watches for cancellation those that are not answered at once."""
+    """Who holds the calls, and watches for cancellation those that are not answered at once."""
 
-    open_calls: int
+    calls: set["Call"]
     unwatched: dict["Call", None]
 
     def observe(self, call: "Call", code: int) -> None:
@@ -40,6 +40,7 @@ class Call:
     """
 
     __slots__ = (
+        "_begun",
         "_call",
         "_ending",
         "_leaving",
@@ -62,12 +63,13 @@ class Call:
         self._owner = owner
         self._call = call
         self._ending: Any = None  # the status operation that waits for queued messages
+        self._begun = False  # a message came
         self._opened = False  # initial metadata was sent
         self._leaving: bytes | None = None  # the message in the core
         self._queue: deque[bytes] | None = None  # and those behind it
         self._then: Callable[..., None] | None = None
         self._watched = False
-        owner.open_calls += 1
+        owner.calls.add(self)
         self.method = method
         self.metadata = metadata
         self.began = time.monotonic()
@@ -153,6 +155,11 @@ class Call:
         else:
             self._queue.append(message)
 
+    def withdraw(self, status: Status) -> None:
+        """Fail it if it still waits for its first message: nothing of it was accepted. For `Server`."""
+        if self._then is not None and not self._begun:
+            self.fail(status)
+
     def serve(self, function: Callable[["Call", bytes], None]) -> None:
         """Call a unary `function` once the request message is there. For `Server`."""
         self._then = function
@@ -170,7 +177,7 @@ class Call:
             self._call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self._closed)
 
     def _requested(self, event: Any) -> None:
-        function, self._then = self._then, None
+        function, self._then, self._begun = self._then, None, True
         message = event.batch_operations[0].message()
         if message is None:  # too large a message gets here as well, but then the core has already answered
             self.fail(Status(Code.INVALID_ARGUMENT, f"{self.method} takes one request message, and none came."))
@@ -180,6 +187,7 @@ class Call:
     def _received(self, event: Any) -> None:
         if self.done or not event.success:  # a message that was refused, too large say: the close follows
             return
+        self._begun = True
         message = event.batch_operations[0].message()
         if message is None:
             # A client that is gone looks the same here, and its close comes a moment later. Asking once more gives None
@@ -240,7 +248,7 @@ class Call:
             self._call.start_server_batch((*operations, cygrpc.ReceiveCloseOnServerOperation(0)), self._closed)
 
     def _closed(self, _event: Any) -> None:
-        self._owner.open_calls -= 1
+        self._owner.calls.discard(self)
         self._gone()
 
     def _gone(self) -> None:

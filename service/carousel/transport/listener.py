@@ -13,6 +13,7 @@ import grpc
 from grpc._cython import cygrpc
 
 from carousel.transport.call import Call
+from carousel.transport.farewell import Farewell
 from carousel.transport.status import Code, Status
 
 Compression: TypeAlias = Literal["identity", "deflate", "gzip"]
@@ -25,14 +26,17 @@ _COMPRESSIONS = {
 }
 _UNWATCHED = 0.025  # seconds that a unary call goes unwatched: a cancellation within them is seen when they are over
 _SLICE = 0.2  # seconds that a poll waits at most while there is no call yet to wake it through
+_LOOK = 0.025  # seconds between two looks at which connections may end
+_LEAVES = Status(Code.UNAVAILABLE, "The server is going away: another one will answer.")
 
 
 class _Stage(IntEnum):
     NEW = 0
     SERVING = 1
-    STOPPING = 2
-    STOPPED = 3
-    CLOSED = 4
+    LEAVING = 2  # connections end as their calls do
+    STOPPING = 3  # the core shuts down
+    STOPPED = 4
+    CLOSED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Server:
         reuse_port: bool = False,
         observe: Callable[[Call, int], None] = lambda _call, _code: None,
     ) -> None:
-        self.open_calls = 0
+        self.calls: set[Call] = set()
         """Calls accepted and not yet over."""
         self.unwatched: dict[Call, None] = {}
         """Unary calls neither answered nor watched for cancellation, oldest first: what `settle` is for."""
@@ -101,6 +105,8 @@ class Server:
         self._waking = threading.RLock()  # a signal handler may wake while the loop's thread holds it
         self._waker: Any = None
         self._wake_is_due = False
+        self._ports: set[int] = set()
+        self._farewell: Farewell | None = None
         self._stage = _Stage.NEW
         self._queue = cygrpc.CompletionQueue()
         self._server = cygrpc.Server(
@@ -118,6 +124,7 @@ class Server:
         bound = int(self._server.add_http2_port(address.encode(), *secure))
         if not bound:
             raise OSError(f"cannot listen on {address}: {_why_not(host, port)}")
+        self._ports.add(bound)
         return bound
 
     def start(self) -> None:
@@ -137,6 +144,8 @@ class Server:
         else:
             if self.unwatched:
                 timeout = min(timeout, _UNWATCHED)
+            elif self._farewell is not None:
+                timeout = min(timeout, _LOOK)
             elif self._waker is None:
                 timeout = min(timeout, _SLICE)
             deadline = None if timeout == math.inf else time.time() + timeout
@@ -155,7 +164,7 @@ class Server:
                 waker.start_server_batch((), self._woken)
 
     def settle(self) -> None:
-        """Begin to watch the unary calls that are still open for cancellation. Once a turn of the loop, after the work.
+        """Watch the unary calls that are still open for cancellation, and leave when asked to. Once a turn of the loop.
 
         Watching costs a call one more event, so that calls answered within their first few turns go without.
         """
@@ -163,6 +172,13 @@ class Server:
         while self.unwatched and (oldest := next(iter(self.unwatched))).began < begun:
             del self.unwatched[oldest]
             oldest.watch()
+        if self._farewell is not None and self._farewell.sweep():
+            self._shut_down()
+
+    @property
+    def open_calls(self) -> int:
+        """How many calls are accepted and not yet over."""
+        return len(self.calls)
 
     @property
     def stopped(self) -> bool:
@@ -170,18 +186,24 @@ class Server:
         return self._stage >= _Stage.STOPPED
 
     def stop_accepting(self) -> None:
-        """Close the ports and send every client away. Calls already open go on: poll until `stopped`.
+        """Close the ports, and each connection once no call that is open now needs it: poll and settle until `stopped`.
 
-        A new call is refused with UNAVAILABLE, but the core cancels one that crosses the farewell on its way: stop when
-        few are coming.
+        A call whose first message has not come is refused with UNAVAILABLE. One that arrives later on a connection that
+        is still needed is served as ever: it is for the methods to refuse it. It does not keep the connection open.
         """
-        if self._stage is _Stage.SERVING:
-            self._stage = _Stage.STOPPING
-            self._server.shutdown(self._queue, self._shut_down)
+        if self._stage is not _Stage.SERVING:
+            return
+        self._stage = _Stage.LEAVING
+        for call in tuple(self.calls):
+            call.withdraw(_LEAVES)
+        self._farewell = Farewell(self._ports, self.calls)
 
     def cancel_all(self) -> None:
-        """End the open calls now, after `stop_accepting`; their clients see UNAVAILABLE."""
+        """End the open calls now; their clients see UNAVAILABLE."""
         self.stop_accepting()
+        if self._farewell is not None:
+            self._farewell.end_all()
+            self._shut_down()
         if self._stage is _Stage.STOPPING:
             self._server.cancel_all_calls()
 
@@ -196,7 +218,7 @@ class Server:
             self._server.start()
             self._stage = _Stage.SERVING
         self.cancel_all()
-        while self._stage is _Stage.STOPPING or self.open_calls:
+        while self._stage is _Stage.STOPPING or self.calls:
             self.settle()
             self.poll(_SLICE)
         with self._waking:
@@ -210,7 +232,7 @@ class Server:
     def _accept(self, event: Any) -> None:
         if not event.success:  # the server is being shut down
             return
-        if self._stage is _Stage.SERVING:
+        if self._stage <= _Stage.LEAVING:
             self._server.request_call(self._queue, self._queue, self._accept)
         core, details = event.call, event.call_details
         self._waker = core  # any call will do, even one that is over
@@ -232,7 +254,12 @@ class Server:
         with self._waking:
             self._wake_is_due = False
 
-    def _shut_down(self, _event: Any) -> None:
+    def _shut_down(self) -> None:
+        self._farewell = None
+        self._stage = _Stage.STOPPING
+        self._server.shutdown(self._queue, self._stopped)
+
+    def _stopped(self, _event: Any) -> None:
         self._stage = _Stage.STOPPED
 
 

@@ -140,36 +140,6 @@ def test_a_loop_too_busy_to_settle_keeps_no_answered_call(polled):
     assert running.on_loop(lambda: waiting) == [(1, 0)] * 20
 
 
-def test_orderly_shutdown(polled, methods):
-    """Open calls finish; new ones are refused; then the server is stopped, and close returns."""
-    parked, cancels, begun = [], [], threading.Event()
-
-    def park(call, message):
-        call.on_cancel = lambda: cancels.append(call)
-        parked.append((call, message))
-        begun.set()
-
-    running = polled(methods | {"/t.T/Park": Unary(park)})
-    server = running.server
-    with grpc.insecure_channel(running.address) as channel:
-        waiting = channel.unary_unary("/t.T/Park").future(b"late", timeout=20)
-        assert begun.wait(10)
-        running.on_loop(server.stop_accepting)
-        with pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary("/t.T/Echo")(b"new", timeout=10)
-        # CANCELLED is the core's answer to a call that crosses the farewell on its way.
-        assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
-        assert not server.stopped
-        running.on_loop(lambda: [call.reply(message) for call, message in parked])
-        assert waiting.result() == b"late"
-        for _ in range(500):
-            if running.on_loop(lambda: server.stopped):
-                break
-        assert server.stopped  # though the client's channel is still there
-        assert server.open_calls == 0
-    assert cancels == []
-
-
 @pytest.mark.parametrize("kind", ["unary", "stream"])
 def test_close_ends_what_is_open(polled, kind):
     """Every open call sees one `on_cancel`, its client UNAVAILABLE, and closing twice is closing once."""
