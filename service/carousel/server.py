@@ -3,7 +3,6 @@
 import gc
 import logging
 import signal
-import sys
 import time
 from functools import partial
 from types import FrameType
@@ -162,13 +161,6 @@ class Server:
     def _give_up(self) -> None:
         logger.warning("%d calls were still open after the drain; ending them", self._transport.open_calls)
         self._transport.cancel_all()
-
-
-def log_to_stderr(settings: Settings) -> None:
-    """Log as every process of a server does."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
         None, ge=0, le=65535, description="With TLS: a plaintext port for health alone, for Kubernetes' probes."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Lines for people, or a JSON object a line.")
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> "Settings":

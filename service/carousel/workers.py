@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from carousel.settings import Settings
-from carousel.telemetry import Readings, Usage
+from carousel.telemetry import Readings, Usage, log_to_stderr
 from carousel.telemetry import prometheus as metrics
 
 logger = logging.getLogger("carousel.workers")
@@ -137,9 +137,9 @@ class Workers:
 
 def _work(settings: Settings, line: Connection) -> None:
     """Be one worker."""
-    from carousel.server import Server, log_to_stderr  # noqa: PLC0415 - the supervisor needs no engine
+    from carousel.server import Server  # noqa: PLC0415 - the supervisor needs no engine
 
-    log_to_stderr(settings)
+    log_to_stderr(settings.log_level, settings.log_format)
     server = Server(settings, worker=True)
     server.drain_on_signals()
     threading.Thread(target=_tell, args=(server, line), daemon=True).start()

@@ -50,10 +50,11 @@ def run(given: argparse.Namespace) -> int:
     # The C core writes lines of its own to stderr, of closed ports and lost clients; GRPC_VERBOSITY brings them back.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # What a server stands on takes a moment to import; no other command should wait for it.
-    from carousel.server import Server, log_to_stderr  # noqa: PLC0415
+    from carousel.server import Server  # noqa: PLC0415
+    from carousel.telemetry import log_to_stderr  # noqa: PLC0415
     from carousel.workers import Workers  # noqa: PLC0415
 
-    log_to_stderr(settings)
+    log_to_stderr(settings.log_level, settings.log_format)
     server = Workers(settings) if settings.workers > 1 else Server(settings)
     server.drain_on_signals()
     print(  # noqa: T201 - whoever started it reads the ports here

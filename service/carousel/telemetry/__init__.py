@@ -1,7 +1,11 @@
-"""What is counted, and its frozen copies. `prometheus` is imported by itself: it alone needs Prometheus' client."""
+"""What is counted, and its frozen copies; how log lines are written.
+
+`prometheus` is imported by itself: it alone needs Prometheus' client.
+"""
 
 from carousel.telemetry.counters import Exemplar, Histogram, ModelCounters, RpcCounters
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
+from carousel.telemetry.logs import LogFormat, fields, log_to_stderr
 from carousel.telemetry.process import Usage, version, versions
 from carousel.telemetry.readings import ModelReadings, Readings
 
@@ -10,11 +14,14 @@ __all__ = [
     "Exemplar",
     "Histogram",
     "Instrument",
+    "LogFormat",
     "ModelCounters",
     "ModelReadings",
     "Readings",
     "RpcCounters",
     "Usage",
+    "fields",
+    "log_to_stderr",
     "version",
     "versions",
 ]
