@@ -15,14 +15,14 @@ from carousel.telemetry import fields
 from carousel.telemetry.logs import ConsoleFormatter, JsonFormatter
 
 
-def written(formatter, message, *arguments, error=None, **named):
+def written(formatter, said, *arguments, error=None, **named):
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logger = logging.getLogger("carousel.test")
     logger.addHandler(handler)
     try:
-        logger.error(message, *arguments, exc_info=error, extra=fields(**named))
+        logger.error(said, *arguments, exc_info=error, extra=fields(**named))
     finally:
         logger.removeHandler(handler)
     return stream.getvalue().removesuffix("\n")
@@ -53,7 +53,7 @@ def test_a_json_line_holds_the_traceback():
 def test_what_a_client_sent_never_begins_a_line(said, value):
     for formatter in (ConsoleFormatter(), JsonFormatter()):
         assert written(formatter, "%s", said, value=value).isprintable()
-    read = json.loads(written(JsonFormatter(), "%s", said, value=value, message="no"), parse_constant=pytest.fail)
+    read = json.loads(written(JsonFormatter(), "%s", said, value=value, message=0), parse_constant=pytest.fail)
     assert read["message"] == said
 
 
