@@ -14,7 +14,7 @@ import pytest
 from carousel.cli import main
 from carousel.client import Client
 
-COMMANDS = ("train", "export", "serve", "predict", "inspect", "demo")
+COMMANDS = ("train", "tune", "export", "serve", "predict", "inspect", "demo")
 
 
 @pytest.fixture

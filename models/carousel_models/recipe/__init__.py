@@ -1,13 +1,16 @@
 """What to build and from what: the TOML file, checked."""
 
 from carousel_models.recipe.fitting import EarlyStopping, Fit
-from carousel_models.recipe.layers import LSTM, Dense, Weights
-from carousel_models.recipe.reading import read_recipe
+from carousel_models.recipe.layers import GRU, LSTM, Dense, Recurrent, Weights
 from carousel_models.recipe.recipe import Recipe
+from carousel_models.recipe.search_space import Open, Range, Tune
 from carousel_models.recipe.sources import AeonSource, CsvSource
 from carousel_models.recipe.tables import Named
+from carousel_models.recipe.toml import read_recipe, write_recipe
+from carousel_models.recipe.variants import Settings, moved, with_seed, with_settings
 
 __all__ = [
+    "GRU",
     "LSTM",
     "AeonSource",
     "CsvSource",
@@ -15,7 +18,16 @@ __all__ = [
     "EarlyStopping",
     "Fit",
     "Named",
+    "Open",
+    "Range",
     "Recipe",
+    "Recurrent",
+    "Settings",
+    "Tune",
     "Weights",
+    "moved",
     "read_recipe",
+    "with_seed",
+    "with_settings",
+    "write_recipe",
 ]

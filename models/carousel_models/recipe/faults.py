@@ -29,9 +29,15 @@ def _path(fault: ErrorDetails) -> str:
 
 
 def _place(fault: ErrorDetails) -> tuple[int | str, ...]:
-    # pydantic puts the chosen kind of a source between its table and its key; in the file there is no such level.
-    place = fault["loc"]
-    return (place[0], *place[2:]) if len(place) > 1 and place[0] == "source" else place
+    # pydantic puts the chosen kind of a source or layer between its table and its key; the file has no such level.
+    match fault["loc"]:
+        case ("source", _, *rest):
+            return ("source", *rest)
+        case ("stack", int(layer), _, *rest):
+            return ("stack", layer, *rest)
+        case ("tune", "open", str(key), *_):
+            return ("tune", "open", key)
+    return fault["loc"]
 
 
 def _sentence(fault: ErrorDetails, keys: Collection[str]) -> str:
@@ -45,7 +51,8 @@ def _sentence(fault: ErrorDetails, keys: Collection[str]) -> str:
         case "union_tag_not_found":
             return 'has no kind: say kind = "csv" or kind = "aeon"'
         case "union_tag_invalid":
-            return f"has the unknown kind {fault['ctx']['tag']!r}: say one of {fault['ctx']['expected_tags']}"
+            what = "layer" if fault["loc"][0] == "stack" else "kind"
+            return f"has the unknown {what} {fault['ctx']['tag']!r}: say one of {fault['ctx']['expected_tags']}"
     return f"{fault['msg'][0].lower()}{fault['msg'][1:]}; got {fault['input']!r}"
 
 

@@ -8,7 +8,7 @@ from carousel_models.recipe.tables import Count, Named, Table
 
 
 class EarlyStopping(Table):
-    """Stop once the loss on the validation split has not bettered for `patience` epochs."""
+    """Stop once the loss on the validation split, without penalties, has not bettered for `patience` epochs."""
 
     patience: Count
     min_delta: Annotated[float, Field(ge=0)] = 0.0

@@ -1,11 +1,14 @@
 """What to build and from what: everything that a recipe says, and what must agree in it."""
 
-from typing import Annotated, Self
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from carousel_models.recipe.fitting import Fit
-from carousel_models.recipe.layers import LSTM, Dense, Weights
+from carousel_models.recipe.layers import Dense, Layer, Weights
+from carousel_models.recipe.search_space import Tune
 from carousel_models.recipe.sources import AeonSource, CsvSource
 from carousel_models.recipe.tables import Table
 
@@ -16,9 +19,10 @@ class Recipe(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     source: Annotated[CsvSource | AeonSource, Field(discriminator="kind")]
-    stack: tuple[LSTM, ...]
+    stack: tuple[Layer, ...]
     heads: tuple[Dense, ...]
     fit: Fit
+    tune: Tune | None = None
 
     # Not as a Field's min_length: pydantic counts only the layers without a fault.
     @field_validator("stack", "heads")
@@ -28,16 +32,38 @@ class Recipe(Table):
             raise ValueError("is empty: say one layer or more")
         return layers
 
+    @classmethod
+    def of(cls, tables: Mapping[str, Any]) -> Self:
+        """Check the tables of a TOML file.
+
+        Raises:
+            pydantic.ValidationError: They say what cannot be built.
+        """
+        # As JSON, because pydantic's strict types take an array for a tuple only from there.
+        return cls.model_validate_json(json.dumps(tables, default=str))
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """What the recipe says, and no defaults, as the tables of a TOML file."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
     @property
     def measured_in(self) -> dict[str, str]:
         """The unit of each target that has one."""
         return self.source.measured_in if isinstance(self.source, CsvSource) else {}
 
     @property
+    def longest(self) -> int:
+        """The timesteps of the longest window that this recipe, or one that tuning tries, cuts; 1 if it cuts none."""
+        if not isinstance(self.source, CsvSource):
+            return 1
+        return max(self.source.timesteps, *((self.tune and self.tune.open.timesteps) or ()))
+
+    @property
     def layer_names(self) -> tuple[str, ...]:
         """The name of every layer of stack and heads, in order: states and signatures are named after them."""
         return (
-            *(layer.name or f"lstm_{i}" for i, layer in enumerate(self.stack)),
+            *(layer.name or f"{layer.layer.lower()}_{i}" for i, layer in enumerate(self.stack)),
             *(head.name or f"dense_{i}" for i, head in enumerate(self.heads)),
         )
 
@@ -55,4 +81,10 @@ class Recipe(Table):
                 f"the last of heads has {self.heads[-1].units} units and source.targets names "
                 f"{len(self.source.targets)} columns: give one unit a target"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _timesteps_to_choose(self) -> Self:
+        if self.tune and self.tune.open.timesteps and not isinstance(self.source, CsvSource):
+            raise ValueError("tune.open.timesteps is said, and each sequence of the source has its own: leave it out")
         return self

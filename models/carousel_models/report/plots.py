@@ -19,7 +19,7 @@ TRUTH, MODEL, BASELINE, KEPT = "#20262e", "#d1495b", "#9aa5b1", "#2e7d6b"
 
 def draw_loss(path: Path, training: Training) -> None:
     """Draw the loss after each epoch on the training and the validation split, and which epoch was kept."""
-    figure = _figure(8, 4.5)
+    figure = figure_of(8, 4.5)
     axes = figure.subplots()
     history, fit = training.history, training.recipe.fit
     epochs = np.arange(1, len(history.loss) + 1)
@@ -34,7 +34,7 @@ def draw_loss(path: Path, training: Training) -> None:
     what = fit.loss.class_name.replace("_", " ")
     if training.splits.task == "forecast" and fit.scale_targets:
         what += ", targets in standard deviations"
-    _say(axes, f"{training.recipe.name}: loss by epoch, penalties of regularizers included", "epoch", what)
+    say(axes, f"{training.recipe.name}: loss by epoch, without the penalties of regularizers", "epoch", what)
     axes.legend(frameon=False)
     figure.savefig(path)
 
@@ -42,7 +42,7 @@ def draw_loss(path: Path, training: Training) -> None:
 def draw_forecast(path: Path, training: Training) -> None:
     """Draw the forecast of every target against the truth over the test split, and one against the other."""
     splits, judged = training.splits, training.test
-    figure = _figure(12, 4 * len(splits.outputs))
+    figure = figure_of(12, 4 * len(splits.outputs))
     rows = figure.subplots(len(splits.outputs), 2, squeeze=False, width_ratios=(3, 1))
     for i, (output, (over_time, scatter)) in enumerate(zip(splits.outputs, rows, strict=True)):
         truth, said = splits.test.targets[:, i], judged.answers[:, i]
@@ -51,13 +51,13 @@ def draw_forecast(path: Path, training: Training) -> None:
         over_time.plot(splits.test.at, said, color=MODEL, linewidth=1.4, label="forecast")
         title = f"{training.recipe.name}: {output}, test split: MSE {_beside(figures['mse'])}"
         unit = f"{output} ({training.measured_in[output]})" if output in training.measured_in else output
-        _say(over_time, title, _time_axis(over_time, splits.test.at), unit)
+        say(over_time, title, _time_axis(over_time, splits.test.at), unit)
         over_time.legend(frameon=False, ncols=2)
         ends = [min(truth.min(), said.min()), max(truth.max(), said.max())]
         scatter.plot(ends, ends, color=BASELINE, linewidth=1)
         scatter.scatter(truth, said, s=9, color=MODEL, alpha=0.7, linewidths=0)
         scatter.set_aspect("equal")
-        _say(scatter, f"R² {figures['r2'].model:.3f}", "truth", "forecast")
+        say(scatter, f"R² {figures['r2'].model:.3f}", "truth", "forecast")
     figure.savefig(path)
 
 
@@ -69,7 +69,7 @@ def draw_confusion(path: Path, training: Training) -> None:
     np.add.at(counts, (splits.test.targets, judged.answers.argmax(axis=1)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(5.0, 2 + 0.55 * size)
-    figure = _figure(side + 1, side)
+    figure = figure_of(side + 1, side)
     axes = figure.subplots()
     shading = axes.imshow(shares, cmap="Reds", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
@@ -88,12 +88,13 @@ def _beside(score: Score) -> str:
     return ", ".join([f"{score.model:.3g}", *(f"{name} {figure:.3g}" for name, figure in score.baselines.items())])
 
 
-def _figure(width: float, height: float) -> Figure:
-    # A Figure of its own, not pyplot: no global state, no window system.
+def figure_of(width: float, height: float) -> Figure:
+    """Make an empty figure, its sides in inches. It is not pyplot's: no global state, no window system."""
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 
-def _say(axes: Axes, title: str, x: str, y: str) -> None:
+def say(axes: Axes, title: str, x: str, y: str) -> None:
+    """Give axes their title and labels, and the looks of all our pictures."""
     axes.set_title(title, fontsize=11, loc="left")
     axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)

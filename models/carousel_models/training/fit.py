@@ -1,6 +1,7 @@
 """A recipe's layers fitted to its examples."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import keras
@@ -15,14 +16,15 @@ from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.report.scores import judge
 from carousel_models.training.baselines import baselines_of
 from carousel_models.training.network import compiled, layers_of
-from carousel_models.training.progress import Progress
 from carousel_models.training.result import History, Judged
 
 JUDGED_AT_ONCE = 256
 """Examples of a batch where none is fitted."""
 
 
-def fitted(recipe: Recipe, splits: Splits, *, quiet: bool = False) -> tuple[keras.Model, History]:
+def fitted(
+    recipe: Recipe, splits: Splits, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> tuple[keras.Model, History]:
     """Fit the layers of `recipe` to the training split; the same recipe gives the same weights on one machine.
 
     Scaling is part of the model, taken from the training split alone. To forecast, the layers are fitted to targets
@@ -32,7 +34,7 @@ def fitted(recipe: Recipe, splits: Splits, *, quiet: bool = False) -> tuple[kera
     Args:
         recipe: What to build and how to fit it.
         splits: The examples; those for testing are not looked at.
-        quiet: Show no progress bar.
+        callbacks: Keras' own, told of every epoch; `val_error` is the loss on the validation split without penalties.
 
     Returns:
         A model that takes raw numbers, float32 [batch, timesteps, input_dim], and gives raw numbers, [batch, units];
@@ -47,20 +49,15 @@ def fitted(recipe: Recipe, splits: Splits, *, quiet: bool = False) -> tuple[kera
     inputs = keras.Input((None, splits.input_dim), name="inputs")
     scaled = [_normalization(splits.train)] if recipe.fit.scale_inputs else []
     core = compiled(keras.Sequential([inputs, *scaled, *layers_of(recipe)], name="core"), recipe.fit)
-    if splits.task == "classify" or not recipe.fit.scale_targets:
-        return core, _fit(core, recipe, splits.train, splits.validation, quiet=quiet)
-    mean, variance = _moments(splits.train.targets)
-    history = _fit(
-        core,
-        recipe,
-        *(
-            replace(part, targets=(part.targets - mean) / np.sqrt(variance))
-            for part in (splits.train, splits.validation)
-        ),
-        quiet=quiet,
-    )
-    raw_units = keras.layers.Normalization(mean=mean, variance=variance, invert=True, name="raw_units")
-    return keras.Sequential([inputs, *core.layers, raw_units], name="model"), history
+    train, validation, raw_units = splits.train, splits.validation, []
+    if splits.task == "forecast" and recipe.fit.scale_targets:
+        mean, variance = _moments(train.targets)
+        train, validation = (
+            replace(part, targets=(part.targets - mean) / np.sqrt(variance)) for part in (train, validation)
+        )
+        raw_units = [keras.layers.Normalization(mean=mean, variance=variance, invert=True, name="raw_units")]
+    history = _fit(core, recipe, train, validation, callbacks)
+    return keras.Sequential([inputs, *core.layers, *raw_units], name="model"), history
 
 
 def wake() -> None:
@@ -86,23 +83,27 @@ def judged(model: keras.Model, recipe: Recipe, splits: Splits) -> tuple[Judged, 
     return judgement("validation", splits.validation), judgement("test", splits.test)
 
 
-def _fit(core: keras.Model, recipe: Recipe, train: Examples, validation: Examples, *, quiet: bool) -> History:
+def _fit(
+    core: keras.Model,
+    recipe: Recipe,
+    train: Examples,
+    validation: Examples,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> History:
     fit = recipe.fit
-    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    own: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if fit.early_stopping is not None:
-        callbacks.append(keras.callbacks.EarlyStopping("val_loss", mode="min", **fit.early_stopping.model_dump()))
-    if not quiet:
-        callbacks.append(Progress(recipe.name, fit.epochs))
+        own.append(keras.callbacks.EarlyStopping("val_error", mode="min", **fit.early_stopping.model_dump()))
     began = time.monotonic()
     losses = core.fit(
         batches_of(train, fit.batch_size, np.random.default_rng(recipe.seed)),
         validation_data=batches_of(validation, JUDGED_AT_ONCE),
         epochs=fit.epochs,
-        callbacks=callbacks,
+        callbacks=[*own, *callbacks],
         shuffle=False,  # the batches shuffle themselves
         verbose=0,
     ).history
-    loss, val_loss = losses["loss"], losses.get("val_loss", [])
+    loss, val_loss = losses["error"], losses.get("val_error", [])
     if not np.isfinite(loss + val_loss).all():
         raise FitDiverged(
             f"the loss became infinite or NaN in epoch {len(loss)} of {recipe.name}: lower the optimizer's "

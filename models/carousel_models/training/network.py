@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from carousel_models.recipe import Fit, Named, Recipe, Weights
+from carousel_models.recipe import Fit, Named, Recipe, Recurrent, Weights
 from carousel_models.refusals import RecipeRefused
 
 _GET: dict[str, Callable[[Any], Any]] = {
@@ -17,7 +17,7 @@ _GET: dict[str, Callable[[Any], Any]] = {
 
 
 def layers_of(recipe: Recipe) -> list[keras.layers.Layer]:
-    """Make the LSTMs of the stack, all but the last returning sequences, and the Dense heads after them.
+    """Make the layers of the stack, all but the last returning sequences, and the Dense heads after them.
 
     Raises:
         RecipeRefused: Keras knows no activation, initializer, regularizer or constraint of a name that the recipe says.
@@ -25,10 +25,7 @@ def layers_of(recipe: Recipe) -> list[keras.layers.Layer]:
     names = iter(recipe.layer_names)
     last = len(recipe.stack) - 1
     return [
-        *(
-            keras.layers.LSTM(**_arguments(f"stack[{i}]", layer) | {"name": next(names), "return_sequences": i < last})
-            for i, layer in enumerate(recipe.stack)
-        ),
+        *(_recurrent(f"stack[{i}]", layer, next(names), sequences=i < last) for i, layer in enumerate(recipe.stack)),
         *(
             keras.layers.Dense(**_arguments(f"heads[{i}]", head) | {"name": next(names)})
             for i, head in enumerate(recipe.heads)
@@ -36,15 +33,26 @@ def layers_of(recipe: Recipe) -> list[keras.layers.Layer]:
     ]
 
 
+def _recurrent(place: str, layer: Recurrent, name: str, *, sequences: bool) -> keras.layers.Layer:
+    make = getattr(keras.layers, layer.layer)
+    made = make(**_arguments(place, layer) | {"name": name, "return_sequences": sequences})
+    return keras.layers.Bidirectional(made, name=name) if layer.bidirectional else made
+
+
 def compiled(model: keras.Model, fit: Fit) -> keras.Model:
     """Give `model` the loss and the optimizer that the recipe says.
+
+    Beside the loss, which counts the penalties of regularizers, it measures `error`: the same loss without them. That
+    alone can be compared between models.
 
     Raises:
         RecipeRefused: Keras knows no loss or optimizer of that name, or it does not take that config.
     """
+    loss = _made("fit.loss", fit.loss, keras.losses.get)
     model.compile(
-        loss=_made("fit.loss", fit.loss, keras.losses.get),
+        loss=loss,
         optimizer=_made("fit.optimizer", fit.optimizer, keras.optimizers.get),
+        metrics=[keras.metrics.MeanMetricWrapper(getattr(loss, "call", loss), name="error")],
         # XLA would compile anew for every length of sequence.
         jit_compile=False,
     )

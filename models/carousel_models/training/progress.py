@@ -1,9 +1,10 @@
-"""One progress bar over all epochs."""
+"""A progress bar over the epochs of a training."""
 
 from typing import Any
 
 import keras
-from rich import progress
+
+from carousel_models.training.bar import bar_of
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -11,14 +12,8 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(self, name: str, epochs: int) -> None:
         super().__init__()
-        self._bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("epochs {task.fields[losses]}"),
-            progress.TimeElapsedColumn(),
-        )
-        self._task = self._bar.add_task(f"Training {name}", total=epochs, losses="")
+        self._bar = bar_of("epochs")
+        self._task = self._bar.add_task(f"Training {name}", total=epochs, figures="")
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
         """Show the bar."""
@@ -26,8 +21,8 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
         """Move the bar on."""
-        losses = f"loss {logs['loss']:.4f}, validation {logs['val_loss']:.4f}" if "val_loss" in logs else ""
-        self._bar.update(self._task, advance=1, losses=losses)
+        figures = f"loss {logs['error']:.4f}, validation {logs['val_error']:.4f}" if "val_error" in logs else ""
+        self._bar.update(self._task, advance=1, figures=figures)
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
         """Leave the bar as it is."""

@@ -17,8 +17,8 @@ class History:
     """How fitting went.
 
     Attributes:
-        loss: On the training split after each epoch, [epochs].
-        val_loss: On the validation split after each epoch, [epochs].
+        loss: On the training split in each epoch, without the penalties of regularizers, [epochs].
+        val_loss: The same on the validation split after each epoch, [epochs].
         kept: The epoch whose weights the model has, from 1.
         seconds: How long fitting took.
     """

@@ -61,10 +61,11 @@ def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False)
         # TensorFlow takes seconds to import; a fault in the recipe or its source is told before that.
         from carousel_models.report import writing as report  # noqa: PLC0415
         from carousel_models.training import fit  # noqa: PLC0415
+        from carousel_models.training.progress import Progress  # noqa: PLC0415
 
         fit.wake()
     try:
-        model, history = fit.fitted(recipe, splits, quiet=quiet)
+        model, history = fit.fitted(recipe, splits, [] if quiet else [Progress(recipe.name, recipe.fit.epochs)])
     except RecipeRefused as error:
         raise RecipeRefused(f"{recipe_path}: {error}") from error
     validation, test = fit.judged(model, recipe, splits)

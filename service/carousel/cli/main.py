@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from carousel.cli import demo, export, inspect, predict, serve, stream, train
+from carousel.cli import demo, export, inspect, predict, serve, stream, train, tune
 from carousel.errors import CarouselError
 
-_COMMANDS = (train, export, serve, predict, stream, inspect, demo)
+_COMMANDS = (train, tune, export, serve, predict, stream, inspect, demo)
 
 _EPILOG = """\
 a first run:

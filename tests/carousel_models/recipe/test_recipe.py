@@ -113,6 +113,36 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
         ),
         (
             "{ units = 4 }",
+            '{ units = 4, layer = "RNN" }',
+            "stack[0]: has the unknown layer 'RNN': say one of 'LSTM', 'GRU'",
+        ),
+        (
+            "{ units = 4 }",
+            '{ units = 0, layer = "GRU" }',
+            "stack[0].units: input should be greater than or equal to 1; got 0",
+        ),
+        (
+            "fit = {",
+            "tune = { open = {} }\nfit = {",
+            "tune.open: is empty: say one key or more, like units = [16, 32, 64]",
+        ),
+        (
+            "fit = {",
+            "tune = { open = { units = [] } }\nfit = {",
+            "tune.open: units has no values: list some, or leave the key out",
+        ),
+        (
+            "fit = {",
+            "tune = { open = { unit = [8] } }\nfit = {",
+            "tune.open.unit: is not a key here: did you mean 'units'?",
+        ),
+        (
+            "fit = {",
+            "tune = { open = { learning_rate = { low = 0.0, high = 0.1, log = true } } }\nfit = {",
+            "tune.open.learning_rate: low 0.0 with log = true: give a low above 0, or leave log out",
+        ),
+        (
+            "{ units = 4 }",
             '{ units = 4, name = "dense_0" }',
             "the recipe: two layers are named 'dense_0': rename one",
         ),

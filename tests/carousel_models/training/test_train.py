@@ -1,7 +1,6 @@
 """From a recipe to a model: raw numbers in, raw numbers out, the same weights every time."""
 
 import json
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,32 +13,7 @@ from carousel_models.recipe import Recipe, read_recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.training import train
 from carousel_models.training.network import layers_of
-
-RECIPE = """
-name = "waves"
-seed = 3
-[source]
-kind = "csv"
-file = "waves.csv"
-time = "day"
-features = ["wave", "level"]
-targets = ["level"]
-measured_in = { level = "m" }
-timesteps = 5
-[[stack]]
-units = 4
-dropout = 0.1
-[[stack]]
-units = 3
-activation = "relu"
-[[heads]]
-units = 1
-[fit]
-loss = "mse"
-optimizer = { class_name = "Adam", config = { learning_rate = 0.01 } }
-epochs = 2
-early_stopping = { patience = 1 }
-"""
+from tests.carousel_models.training.waves import RECIPE, write
 
 VOWELS = """
 name = "vowels"
@@ -48,18 +22,6 @@ stack = [{ units = 4 }]
 heads = [{ units = 9, activation = "softmax" }]
 fit = { loss = "sparse_categorical_crossentropy", epochs = 1 }
 """
-
-
-def write(folder: Path, recipe: str, *, loud_end: float = 1.0) -> Path:
-    """Write a recipe beside 120 days of a wave, whose test days are `loud_end` times as high."""
-    days = np.arange("2020-01-01", "2020-04-30", dtype="datetime64[D]")
-    wave = np.sin(np.arange(len(days)) / 3)
-    level = 100 + 10 * wave * np.where(np.arange(len(days)) >= len(days) - 18, loud_end, 1)
-    rows = "".join(f"{d},{w},{v}\n" for d, w, v in zip(days, wave, level, strict=True))
-    (folder / "waves.csv").write_text(f"day,wave,level\n{rows}", "utf-8")
-    path = folder / "recipe.toml"
-    path.write_text(recipe, "utf-8")
-    return path
 
 
 def weights(model: keras.Model) -> list[np.ndarray]:
@@ -175,6 +137,16 @@ recurrent_dropout = 0.5
     assert (first.return_sequences, second.return_sequences) == (True, False)
     assert isinstance(second.recurrent_initializer, keras.initializers.Orthogonal)
     assert isinstance(head, keras.layers.Dense)
+
+
+def test_layers_may_be_gru_and_read_both_ways(tmp_path):
+    """A GRU takes what Keras' GRU takes; Bidirectional joins two of a layer."""
+    said = 'units = 4\nlayer = "GRU"\nreset_after = false\nbidirectional = true\n'
+    first, second, _ = layers_of(read_recipe(write(tmp_path, RECIPE.replace("units = 4\n", said))))
+    assert isinstance(first, keras.layers.Bidirectional)
+    assert isinstance(first.forward_layer, keras.layers.GRU)
+    assert (first.forward_layer.reset_after, first.return_sequences, first.name) == (False, True, "gru_0")
+    assert isinstance(second, keras.layers.LSTM)
 
 
 @pytest.mark.parametrize(

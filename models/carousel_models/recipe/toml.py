@@ -1,17 +1,18 @@
 """A recipe as a TOML file."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import ValidationError
 
 from carousel_models.recipe.faults import faults_of
 from carousel_models.recipe.fitting import EarlyStopping, Fit
-from carousel_models.recipe.layers import LSTM, Dense
+from carousel_models.recipe.layers import GRU, LSTM, Dense
 from carousel_models.recipe.recipe import Recipe
+from carousel_models.recipe.search_space import Open, Range, Tune
 from carousel_models.recipe.sources import AeonSource, CsvSource
 from carousel_models.recipe.tables import Named
 from carousel_models.refusals import RecipeRefused
@@ -32,16 +33,22 @@ def read_recipe(path: Path) -> Recipe:
     return _checked(path, tables)
 
 
+def write_recipe(path: Path, recipe: Recipe, *comments: str) -> Path:
+    """Write `recipe` to `path`, below `comments`, a line each, and give the path."""
+    lines = "".join(f"# {comment}\n" for comment in comments)
+    path.write_text(lines + tomli_w.dumps(recipe.tables), "utf-8")
+    return path
+
+
 def _checked(path: Path, tables: Mapping[str, Any]) -> Recipe:
     try:
-        # As JSON, because pydantic's strict types take an array for a tuple only from there.
-        return Recipe.model_validate_json(json.dumps(tables, default=str))
+        return Recipe.of(tables)
     except ValidationError as error:
         raise RecipeRefused("\n".join(f"{path}: {fault}" for fault in faults_of(error, _KEYS))) from error
 
 
 _KEYS = frozenset(
     key
-    for table in (Recipe, CsvSource, AeonSource, LSTM, Dense, Named, Fit, EarlyStopping)
+    for table in (Recipe, CsvSource, AeonSource, LSTM, GRU, Dense, Named, Fit, EarlyStopping, Tune, Open, Range)
     for key in table.model_fields
 )
