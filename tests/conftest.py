@@ -52,11 +52,12 @@ class Serving:
         self.target = f"127.0.0.1:{self.server.port}"
         self.metrics = f"http://127.0.0.1:{self.server.http_port}/metrics"
         self.status = None
+        self.listening = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):
-        self.status = self.server.run()
+        self.status = self.server.run(self.listening.set)
 
     def on_loop(self, function):
         """Run `function` on the loop's thread and return what it returned."""
@@ -90,6 +91,7 @@ def only(repository, tmp_path_factory) -> Callable[..., Path]:
 def _started(**settings) -> Serving:
     quick = {"poll_seconds": 0.1, "drain_notice_seconds": 0, "drain_seconds": 2}
     serving = Serving(**quick | settings)
+    assert serving.listening.wait(60)
     with Client(serving.target) as client:
         client.wait_until_serving(timeout=60)
     return serving

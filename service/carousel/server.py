@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
@@ -12,6 +13,7 @@ import grpc
 from carousel import transport
 from carousel.batching import Admission
 from carousel.loop import Loop
+from carousel.ports import Port
 from carousel.rpc.methods import Services
 from carousel.serving import Catalog, Loader, Model, Version
 from carousel.settings import Settings
@@ -33,12 +35,16 @@ class Server:
     """
 
     def __init__(self, settings: Settings, *, worker: bool = False) -> None:
-        """Bind the ports. A `worker` shares its port with others, and leaves /metrics to who supervises them.
+        """Bind the ports. A `worker` shares those that its supervisor holds, and leaves /metrics to it.
 
         Raises:
             OSError: An address cannot be bound, or a TLS file cannot be read.
         """
         self._settings = settings
+        self._credentials = _credentials(settings)
+        self._held = [] if worker else [Port(settings.host, number) for number in settings.grpc_ports]
+        self._ports = settings.grpc_ports if worker else tuple(held.number for held in self._held)
+        self.port = self._ports[0]
         self._admission = Admission(settings.max_backlog_seconds)
         self._catalog = Catalog()
         bounds = Bounds(settings.max_samples, settings.max_timesteps, settings.nonfinite == "refuse")
@@ -49,7 +55,7 @@ class Server:
             max_connection_age=settings.max_connection_age_seconds,
             max_connection_age_grace=settings.drain_seconds,
             compression=settings.compression,
-            reuse_port=worker,
+            reuse_port=True,
             observe=self._services.observe,
         )
         self._loop = Loop(self._transport)
@@ -64,29 +70,28 @@ class Server:
             every=settings.poll_seconds,
         )
         self._services.attach(self._loop, self._loader)
-        self.port = self._transport.listen(settings.host, settings.port, _credentials(settings))
-        if settings.health_port is not None:
-            self.health_port = self._transport.listen(settings.host, settings.health_port)
         self._metrics = None
         if not worker:
             self._metrics, self.http_port = metrics.serve_metrics(
                 self.ask_readings, settings.http_host, settings.http_port
             )
-        self._looked = False
+        self._listening = False
         self._draining = False
+        self._status = 0
 
-    def run(self) -> int:
-        """Serve until the drain is over; return the exit status."""
+    def run(self, announce: Callable[[], None] = lambda: None) -> int:
+        """Load, listen, `announce` that on the loop's thread, serve until the drain is over; return the exit status."""
         if message := transport.untested():
             logger.warning(message)
-        self._transport.start()
-        self._loader.start(self._ready)
+        self._loader.start(lambda: self._listen(announce))
         self._loop.run()
         self._loader.stop()
         if self._metrics is not None:
             self._metrics.shutdown()
         self._transport.close()
-        return 0
+        for held in self._held:
+            held.close()
+        return self._status
 
     def drain(self) -> None:
         """Say NOT_SERVING, wait for balancers to notice, finish what is admitted, and return from `run`.
@@ -109,6 +114,14 @@ class Server:
         """Copy every number. From any thread but the loop's."""
         return self._loop.ask(partial(self._readings, Usage.now()))
 
+    def ask_listening(self) -> bool:
+        """Say whether it takes connections. From any thread but the loop's; an answer means that the loop turns.
+
+        Raises:
+            TimeoutError: The loop stands still.
+        """
+        return self._loop.ask(lambda: self._listening)
+
     def _readings(self, usage: Usage) -> Readings:
         now = time.monotonic()
         return Readings(
@@ -127,10 +140,22 @@ class Server:
 
     def _tell_health(self) -> None:
         """Be SERVING once everything that was there at the start is loaded, and something is."""
-        self._services.health.set(serving=self._looked and not self._draining and len(self._catalog) > 0)
+        self._services.health.set(serving=self._listening and not self._draining and len(self._catalog) > 0)
 
-    def _ready(self) -> None:
-        self._looked = True
+    def _listen(self, announce: Callable[[], None]) -> None:
+        """Take connections: whoever gets one finds everything that was there at the start."""
+        if self._draining:
+            return
+        try:
+            for number, credentials in zip(self._ports, (self._credentials, None), strict=False):
+                self._transport.listen(self._settings.host, number, credentials)
+        except OSError as error:
+            logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
+            self._status = 1
+            self._loop.stop()
+            return
+        self._transport.start()
+        self._listening = True
         self._tell_health()
         if not len(self._catalog):
             logger.warning("nothing to serve in %s yet: NOT_SERVING until there is", self._settings.repository)
@@ -138,13 +163,14 @@ class Server:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+        announce()
 
     def _drain(self) -> None:
         if self._draining:
             return
         self._draining = True
         self._tell_health()
-        self._loop.after(self._settings.drain_notice_seconds, self._finish)
+        self._loop.after(self._settings.drain_notice_seconds if self._listening else 0.0, self._finish)
 
     def _finish(self) -> None:
         self._services.go_away()

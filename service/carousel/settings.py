@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     engine: Choice = Field("auto", description="onnx, tensorflow, or auto: ONNX where a model's plan can be trusted.")
     engine_threads: int = Field(1, ge=1, description="Threads of one engine call; more pay for wide models only.")
     workers: int = Field(1, ge=1, description="Processes that share the port, one loop each; one a core at most.")
+    worker_timeout_seconds: float = Field(
+        10.0, gt=0, description="With several workers: one whose loop stands still for so long is replaced, in seconds."
+    )
     keep_versions: int = Field(1, ge=1, description="How many of the newest versions of each model to serve.")
     poll_seconds: float = Field(5.0, gt=0, description="How often to look for new versions, in seconds.")
     max_samples: int = Field(4096, ge=1, description="The most sequences in one request.")
@@ -79,6 +82,11 @@ class Settings(BaseSettings):
         if self.repository_control and self.workers > 1:
             raise ValueError("repository_control needs workers = 1: a call reaches one worker only")
         return self
+
+    @property
+    def grpc_ports(self) -> tuple[int, ...]:
+        """The port of gRPC, and with `health_port` that one too."""
+        return (self.port,) if self.health_port is None else (self.port, self.health_port)
 
     @classmethod
     def settings_customise_sources(

@@ -1,10 +1,12 @@
 """Workers share a port, are replaced when they die, count together, and drain together."""
 
+import collections
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -13,17 +15,19 @@ import numpy as np
 import pytest
 
 from carousel.client import Client
+from carousel.errors import CarouselError
 
 PREDICT = 'grpc_server_handled_total{grpc_code="OK",grpc_method="Predict"'
 CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
 
 
 @pytest.fixture
-def workers(repository):
-    command = [sys.executable, "-m", "carousel", "serve", "--workers=2", "--engine=onnx", f"--repository={repository}"]
+def workers(only):
+    served = f"--repository={only('stack')}"
+    command = [sys.executable, "-m", "carousel", "serve", "--workers=2", "--engine=onnx", served]
     loopback = ["--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"]
     process = subprocess.Popen(
-        [*command, *loopback, "--drain-notice-seconds", "0"],
+        [*command, *loopback, "--drain-notice-seconds", "0", "--worker-timeout-seconds", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -45,7 +49,6 @@ def ask(target, calls):
     """Ask over as many connections, so that both workers get some."""
     for _ in range(calls):
         with Client(target) as client:
-            client.wait_until_serving(timeout=30)
             client.predict("stack", [np.ones((5, 64), np.float32)], timeout=30)
 
 
@@ -92,3 +95,39 @@ def test_workers_count_together_survive_a_death_and_drain_to_status_zero(workers
     _, log = process.communicate(timeout=30)
     assert process.returncode == 0, log
     assert re.search(r"worker \d+ ended with status -9", log)
+
+
+def test_workers_that_die_or_stand_still_in_turn_are_replaced_and_no_new_one_answers_before_it_has_loaded(workers):
+    """SIGSTOP is as still as a process gets. Calls end answered or as what may be sent again: never NOT_FOUND."""
+    process, target, _ = workers
+    ends, over = collections.Counter(), threading.Event()
+
+    def keep_asking():
+        while not over.is_set():
+            with Client(target) as client:
+                try:
+                    client.predict("stack", [np.ones((5, 64), np.float32)], timeout=1)
+                    ends["OK"] += 1
+                except CarouselError as error:
+                    ends[type(error).__name__] += 1
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    first, second = children(process.pid)
+    os.kill(first, signal.SIGSTOP)
+    until(lambda: len(set(children(process.pid)) - {first}) == 2)
+    [third] = set(children(process.pid)) - {first, second}
+    os.kill(third, signal.SIGKILL)
+    os.kill(second, signal.SIGKILL)
+    until(lambda: len(set(children(process.pid)) - {first, second, third}) == 2)
+    asked = ends["OK"]
+    until(lambda: ends["OK"] > asked)
+    over.set()
+    asking.join()
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log
+    assert re.search(rf"worker {first} has not moved for [\d.]+ s; killing it", log)
+    # Replacements start side by side: the longer pause after a second end does not hold up the other place.
+    assert re.findall(r"worker \d+ started in place of (\d+)", log) == [str(first), str(second), str(third)]
+    assert set(ends) <= {"OK", "Unreachable", "DeadlineExceeded"}  # the last from the worker that stood still

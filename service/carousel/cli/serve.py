@@ -57,11 +57,14 @@ def run(given: argparse.Namespace) -> int:
     log_to_stderr(settings.log_level, settings.log_format)
     server = Workers(settings) if settings.workers > 1 else Server(settings)
     server.drain_on_signals()
-    print(  # noqa: T201 - whoever started it reads the ports here
-        f"gRPC on {settings.host}:{server.port}, metrics on http://{settings.http_host}:{server.http_port}/metrics",
-        flush=True,
-    )
-    return server.run()
+
+    def announce() -> None:
+        print(  # noqa: T201 - whoever started it reads the ports here
+            f"gRPC on {settings.host}:{server.port}, metrics on http://{settings.http_host}:{server.http_port}/metrics",
+            flush=True,
+        )
+
+    return server.run(announce)
 
 
 def _written(value: object) -> str:

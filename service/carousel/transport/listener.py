@@ -191,6 +191,8 @@ class Server:
         A call whose first message has not come is refused with UNAVAILABLE. One that arrives later on a connection that
         is still needed is served as ever: it is for the methods to refuse it. It does not keep the connection open.
         """
+        if self._stage is _Stage.NEW:
+            self.start()
         if self._stage is not _Stage.SERVING:
             return
         self._stage = _Stage.LEAVING
@@ -214,10 +216,7 @@ class Server:
         """
         if self._stage is _Stage.CLOSED:
             return
-        if self._stage is _Stage.NEW:  # the core aborts when what has a port, and was never started, is destroyed
-            self._server.start()
-            self._stage = _Stage.SERVING
-        self.cancel_all()
+        self.cancel_all()  # the core aborts when what has a port, and was never started and shut down, is destroyed
         while self._stage is _Stage.STOPPING or self.calls:
             self.settle()
             self.poll(_SLICE)
