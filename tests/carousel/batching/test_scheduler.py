@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carousel.artifact import Signature, State, TensorSpec
-from carousel.batching import PATIENCE, Admission, Scheduler, Sequence
+from carousel.batching import Admission, Scheduler, Sequence
+from carousel.batching.scheduler import PATIENCE
 from carousel.errors import DeadlineExceeded, EngineFault
 from carousel.serving import Group, Model, Version
 from carousel.testing import FakeEngine, flat_costs
