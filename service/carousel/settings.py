@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     port: int = Field(8500, ge=0, le=65535, description="The port of gRPC; 0 picks a free one and prints it.")
     http_host: str = Field("0.0.0.0", description="The address that /metrics listens on.")  # noqa: S104 - as above
     http_port: int = Field(8501, ge=0, le=65535, description="The port of /metrics; 0 picks a free one and prints it.")
-    engine: Choice = Field("auto", description="onnx, tensorflow, or auto: ONNX where a model's plan can be trusted.")
+    engine: Choice = Field(
+        "auto", description="onnx, tensorflow, or auto: ONNX where a model's cell graph can be trusted."
+    )
     engine_threads: int = Field(1, ge=1, description="Threads of one engine call; more pay for wide models only.")
     workers: int = Field(1, ge=1, description="Processes that share the port, one loop each; one a core at most.")
     worker_timeout_seconds: float = Field(

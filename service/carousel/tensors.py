@@ -1,6 +1,7 @@
 """Tensors as they cross the wire: numpy arrays and little-endian, row-major bytes."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ FLOAT32 = np.dtype("<f4")
 
 Floats = NDArray[np.float32]
 """A float32 array; what every engine takes and gives."""
+
+Samples = NDArray[Any]
+"""What a model takes: float32 vectors, or int32 or int64 tokens, as its signature says."""
 
 LARGEST = 2**31 - 1
 """The most elements one tensor may have: a gRPC message holds no more bytes than that anyway."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from carousel.artifact import FOLDER, PLAN
+from carousel.artifact import CELL_GRAPH, FOLDER
 from carousel.engines import OnnxEngine
 from tests.benchmarks import report
 from tests.benchmarks.h2load import framed, load
@@ -42,8 +42,8 @@ def main() -> None:
 
 
 def _threads(units: int) -> tuple[dict[int, list[Timing]], str]:
-    plan = version(f"lstm{units}", units, (units,)) / FOLDER / PLAN
-    engines = {threads: OnnxEngine(plan, threads) for threads in _THREADS}
+    graph = version(f"lstm{units}", units, (units,)) / FOLDER / CELL_GRAPH
+    engines = {threads: OnnxEngine(graph, threads) for threads in _THREADS}
     inputs = np.random.default_rng(0).standard_normal((STEPS, ROWS, units)).astype(np.float32)
     state = np.zeros((ROWS, 2 * units), np.float32)
     answers = {engine.run(inputs, state)[0].tobytes() for engine in engines.values()}

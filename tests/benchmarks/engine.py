@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from carousel.artifact import FOLDER, PLAN
+from carousel.artifact import CELL_GRAPH, FOLDER
 from carousel.engines import OnnxEngine
 from tests.benchmarks import peak, report
 from tests.benchmarks.workloads import flops, version
@@ -19,7 +19,7 @@ _AT_LEAST = 0.02  # seconds a figure is measured in each round
 
 
 def main() -> None:
-    engines = {u: OnnxEngine(version(f"lstm{u}", u, (u,)) / FOLDER / PLAN) for u in UNITS}
+    engines = {u: OnnxEngine(version(f"lstm{u}", u, (u,)) / FOLDER / CELL_GRAPH) for u in UNITS}
     best: dict[tuple[int, int, int], float] = {}
     most, whose = 0.0, ""
     for round_ in range(1, _ROUNDS + 1):

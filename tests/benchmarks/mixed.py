@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from carousel.artifact import FOLDER, PLAN
+from carousel.artifact import CELL_GRAPH, FOLDER
 from carousel.engines import OnnxEngine
 from carousel.tensors import Floats
 from tests.benchmarks import peak, report
@@ -38,7 +38,7 @@ def _measure(
 ) -> tuple[list[report.Row], dict[str, Any], dict[str, Spread]]:
     input_dim = sequences[0].shape[1]
     folder = version(f"stack{input_dim}", input_dim)
-    engine = OnnxEngine(folder / FOLDER / PLAN)
+    engine = OnnxEngine(folder / FOLDER / CELL_GRAPH)
     model = modelled(folder)
     products = peak.products()
     ways: dict[str, Callable[[], object]] = {

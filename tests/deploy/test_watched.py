@@ -12,7 +12,7 @@ import yaml
 from carousel.client import Client
 from carousel_models.export import export
 from docs.panels import Run, draw
-from tests.deploy.plans import depend_on_the_batch, fail_above
+from tests.deploy.cell_graphs import depend_on_the_batch, fail_above
 from tests.deploy.tools import ROOT, Served
 from tests.deploy.watched import RULES, Load, Prometheus, asked, hurried, numbers, panels, traced, until
 
@@ -26,7 +26,7 @@ FIRING = {
     ("carousel-failing", "CarouselErrorBudgetBurnsFast"),
     ("carousel-failing", "CarouselErrorBudgetBurns"),
     ("carousel-stuck", "CarouselQueueStuck"),
-    ("carousel-stuck", "CarouselEngineFallback"),  # no plan: it looks both ways, so it rides whole
+    ("carousel-stuck", "CarouselEngineFallback"),  # no cell graph: its activation is its own
     ("carousel-stuck", "CarouselMemoryHigh"),
     ("carousel-empty", "CarouselServesNothing"),
     ("carousel-gone", "CarouselDown"),
@@ -36,18 +36,24 @@ FIRING = {
 }
 
 
+def squashed(x):
+    """An activation of one's own, so that there is no cell graph."""
+    return keras.ops.tanh(x)
+
+
 @pytest.fixture(scope="module")
 def servers(repository, tmp_path_factory):
     """One server that is well and eight with a fault each."""
     folder = tmp_path_factory.mktemp("faulty")
     copies = {name: folder / name for name in ("rejecting", "fallen-back", "inexact", "failing")}
-    plans = {name: copy / "lstm/1/assets.extra/plan.onnx" for name, copy in copies.items()}
+    graphs = {name: copy / "lstm/1/assets.extra/cell_graph.onnx" for name, copy in copies.items()}
     for copy in copies.values():
         shutil.copytree(repository, copy)
-    plans["fallen-back"].unlink()
-    depend_on_the_batch(plans["inexact"])
-    fail_above(plans["failing"], 4.0)
-    whole = [keras.Input((None, 8)), keras.layers.Bidirectional(keras.layers.LSTM(16))]
+    graphs["fallen-back"].unlink()
+    depend_on_the_batch(graphs["inexact"])
+    fail_above(graphs["failing"], 4.0)
+    own = keras.saving.register_keras_serializable("tests")(squashed)
+    whole = [keras.Input((None, 8)), keras.layers.Bidirectional(keras.layers.LSTM(16, activation=own))]
     export(keras.Sequential(whole), folder / "stuck", "lstm")
     (folder / "empty").mkdir()
     flags = {

@@ -7,30 +7,33 @@ from pathlib import Path
 import keras
 
 from carousel.artifact import (
+    CELL_GRAPH,
     FOLDER,
     GOLDEN,
     MANIFEST,
-    PLAN,
+    TOLERANCE,
     Golden,
     Manifest,
     fingerprint,
     read_signature,
     write_golden,
 )
-from carousel.engines import Engine, OnnxEngine, TensorFlowEngine, check_invariance, reproduces
+from carousel.engines import OnnxEngine, TensorFlowEngine, check_invariance, reproduces
+from carousel_models.export.exact import Exact
 from carousel_models.export.golden_answers import golden_answers
-from carousel_models.export.keras_file import read_model
+from carousel_models.export.keras_file import parts_of, read_model
 from carousel_models.export.publishing import publish
-from carousel_models.export.saved import served_in_chunks, served_whole
-from carousel_models.export.servable import refuse_unservable, stateless_clone
-from carousel_models.lowering.graph import NoPlan
-from carousel_models.lowering.plan import plan_of
-from carousel_models.lowering.sequence_form import RidesWhole
-from carousel_models.lowering.stack import Stack, stack_of
+from carousel_models.export.samples import min_timesteps, range_of
+from carousel_models.export.saved import served_stepwise, served_whole
+from carousel_models.export.servable import refuse_batch_dependent, refuse_unservable, stateless_clone
+from carousel_models.lowering import CellGraph, lower
 from carousel_models.refusals import ExportRefused
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _log = logging.getLogger(__name__)
+
+_READ_BACK = 100 * TOLERANCE
+"""TensorFlow in float32 drifts from the float64 answers on some models; a wrong file is farther off than this."""
 
 
 def export(model: keras.Model | Path, repository: Path, name: str, version: int | None = None) -> Path:
@@ -62,47 +65,68 @@ def _write(model: keras.Model | Path, folder: Path) -> None:
     if isinstance(model, Path):
         model = read_model(model)
     refuse_unservable(model)
-    try:
-        stack, because = stack_of(model), ""
-    except RidesWhole as reason:
-        stack, because = None, f"it cannot ride in chunks: {reason}"
-    served = served_whole(stateless_clone(model)) if stack is None else served_in_chunks(stack)
-    answers = golden_answers(model, served, in_chunks=stack is not None)
+    inputs = range_of(model)
+    least = min_timesteps(model, inputs)
+    if least is None:
+        raise ExportRefused("the model answers no sequence of up to 512 timesteps, as Keras runs it")
+    refuse_batch_dependent(model, inputs, least)
+    lowered = lower(model)
+    served = served_stepwise(model, lowered.states) if lowered.stepwise else served_whole(stateless_clone(model))
+    answers = golden_answers(model, served, _exact(model, lowered), inputs, least, stepwise=lowered.stepwise)
     served.write(folder)
     extra = folder / FOLDER
     extra.mkdir()
     write_golden(extra / GOLDEN, answers)
-    if stack is not None:
-        because = _write_plan(stack, extra / PLAN)
-    if because:
-        _log.warning("TensorFlow will serve this model: %s", because)
+    if lowered.content is not None:
+        (extra / CELL_GRAPH).write_bytes(lowered.content)
     manifest = Manifest(
         fingerprint=fingerprint(folder),
-        states=() if stack is None else stack.states,
-        plan=not because,
-        no_plan_because=because,
+        states=lowered.states,
+        not_stepwise_because=lowered.not_stepwise_because,
+        cell_graph=lowered.content is not None,
+        not_lowered_because=lowered.not_lowered_because,
+        min_timesteps=1 if lowered.stepwise else least,
+        vocabulary=inputs.vocabulary,
         keras_version=keras.__version__,
     )
     (extra / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    _say(model, manifest)
     _check(folder, manifest, answers)
 
 
-def _write_plan(stack: Stack, path: Path) -> str:
+def _exact(model: keras.Model, lowered: CellGraph) -> Exact | None:
     try:
-        path.write_bytes(plan_of(stack))
-    except NoPlan as reason:
-        return str(reason)
-    return ""
+        return Exact(model, lowered.states)
+    except Exception as error:  # noqa: BLE001 - Keras raises whatever its layers raise
+        _log.info("no copy of the model in float64: %s", error)
+        return None
+
+
+def _say(model: keras.Model, manifest: Manifest) -> None:
+    if manifest.not_lowered_because:
+        _log.warning("TensorFlow will serve this model: %s", manifest.not_lowered_because)
+    if manifest.not_stepwise_because:
+        _log.warning("this model runs whole, and takes no live sequences: %s", manifest.not_stepwise_because)
+    stateful = [part.name for part in parts_of(model) if getattr(part, "stateful", False)]
+    if stateful:
+        _log.warning(
+            "stateful=True of %s: each request starts from zeros, where Keras goes on from its last batch; a live "
+            "sequence goes on where it was",
+            ", ".join(dict.fromkeys(stateful)),
+        )
 
 
 def _check(folder: Path, manifest: Manifest, answers: tuple[Golden, ...]) -> None:
-    signature = read_signature(folder)
-    engines: list[Engine] = [TensorFlowEngine(folder, signature, manifest)]
-    if manifest.plan:
-        engines.append(OnnxEngine(folder / FOLDER / PLAN))
-        if not check_invariance(engines[-1], signature.input_dim, manifest.state_width):
-            _log.warning("on this machine the plan's answers depend in their last bits on who rides beside a sequence")
-    for engine in engines:
-        fault = reproduces(engine, answers, manifest.state_width)
-        if fault:
-            raise ExportRefused(f"what was written does not answer as Keras does, on {engine.name}: {fault}")
+    signature = manifest.complete(read_signature(folder))
+    # Keras in float32 was compared with these answers already; what TensorFlow reads back must be what was written.
+    fault = reproduces(TensorFlowEngine(folder, signature, manifest), answers, manifest.state_width, _READ_BACK)
+    if fault:
+        raise ExportRefused(f"what was written does not answer as Keras does, on tensorflow: {fault}")
+    if not manifest.cell_graph:
+        return
+    engine = OnnxEngine(folder / FOLDER / CELL_GRAPH)
+    fault = reproduces(engine, answers, manifest.state_width)
+    if fault:
+        raise ExportRefused(f"what was written does not answer as Keras does, on onnx: {fault}")
+    if not check_invariance(engine, signature, manifest.state_width):
+        _log.warning("on this machine the cell graph's answers depend in their last bits on who shares the batch")

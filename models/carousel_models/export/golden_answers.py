@@ -1,42 +1,52 @@
 """What Keras answers to a few sequences, recorded at export."""
 
-import itertools
-
 import keras
 import numpy as np
 
-from carousel.artifact import LAST_STEP, SEQUENCE, Golden, disagreement
-from carousel.tensors import Floats
+from carousel.artifact import LAST_STEP, SEQUENCE, TOLERANCE, Golden, disagreement, distance
+from carousel.tensors import Floats, Samples
+from carousel_models.export.exact import Exact
+from carousel_models.export.running import run
+from carousel_models.export.samples import Range
 from carousel_models.export.saved import Served
 from carousel_models.refusals import ExportRefused
 
 _SEED = 20251123
 
 
-def golden_answers(model: keras.Model, served: Served, *, in_chunks: bool) -> tuple[Golden, ...]:
+def golden_answers(
+    model: keras.Model, served: Served, exact: Exact | None, inputs: Range, least: int, *, stepwise: bool
+) -> tuple[Golden, ...]:
     """Record what `served` answers, and that it is what `model` answers.
 
     Args:
         model: The user's own model, left as it is.
         served: The same as it will be written.
-        in_chunks: Whether any number of timesteps will do, whatever `model` says.
+        exact: The same in float64, whose answers are recorded; None where there is none, and `served` is trusted.
+        inputs: Where the model's inputs lie.
+        least: Timesteps of the shortest sequence that the model answers.
+        stepwise: Whether any number of timesteps will do, whatever `model` says.
 
     Raises:
         ExportRefused: They differ, or the model answers nothing finite.
     """
-    timesteps, input_dim = model.inputs[0].shape[1:]
+    timesteps = model.inputs[0].shape[1]
     rng = np.random.default_rng(_SEED)
-    center, spread = _range_of(model, input_dim)
     answers = []
-    for length in _lengths(timesteps, in_chunks=in_chunks):
-        inputs = (center + spread * rng.standard_normal((length, input_dim))).astype(np.float32)
-        given = {name: value.numpy()[0] for name, value in served.answer(inputs[None]).items()}
-        # An untrained model may grow without bound on long sequences, and then nothing can be compared.
-        if not all(np.isfinite(value).all() for value in given.values()):
+    for length in _lengths(timesteps, least, stepwise=stepwise):
+        sequence = inputs.draw(rng, length)
+        try:
+            given = {name: value.numpy()[0] for name, value in served.answer(sequence[None]).items()}
+        except Exception as error:  # whatever TensorFlow raises: not every length above the least may do
+            if length == least:
+                raise ExportRefused(f"the exported graph cannot answer {length} timesteps: {error}") from error
             continue
-        if length == timesteps or timesteps is None:
-            _compare(model, inputs, given)
-        answers.append(Golden(inputs, given.get(SEQUENCE), given[LAST_STEP]))
+        truth = given if exact is None else exact.answer(sequence)
+        # An untrained model may grow without bound on long sequences, and then nothing can be compared.
+        if not all(np.isfinite(value).all() for value in (*given.values(), *truth.values())):
+            continue
+        _compare(model if timesteps in {None, length} else None, sequence, given, truth)
+        answers.append(Golden(sequence, truth.get(SEQUENCE), truth[LAST_STEP]))
     if not answers:
         raise ExportRefused(
             "the model answers NaN or infinity to inputs of its own range: train it, or look at its weights"
@@ -44,35 +54,21 @@ def golden_answers(model: keras.Model, served: Served, *, in_chunks: bool) -> tu
     return tuple(answers)
 
 
-def _lengths(timesteps: int | None, *, in_chunks: bool) -> list[int]:
-    if not in_chunks:
-        return [timesteps] if timesteps else [16, 40]
+def _lengths(timesteps: int | None, least: int, *, stepwise: bool) -> list[int]:
+    if not stepwise:
+        return [timesteps] if timesteps else sorted({least, max(least, 16), max(least, 40)})
     return sorted({1, 2, 7, timesteps or 40})
 
 
-def _compare(model: keras.Model, inputs: Floats, given: dict[str, Floats]) -> None:
-    batch = model.inputs[0].shape[0] or 1
-    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
-    for layer in stateful:
-        layer.stateful = False
-    try:
-        own = keras.ops.convert_to_numpy(model(np.repeat(inputs[None], batch, axis=0), training=False))[0]
-    finally:
-        for layer in stateful:
-            layer.stateful = True
-    fault = disagreement(given[SEQUENCE if own.ndim == 2 else LAST_STEP], own)
-    if fault:
-        raise ExportRefused(
-            f"the exported graph does not answer as the model does: of {len(inputs)} timesteps, {fault}"
-        )
-
-
-def _range_of(model: keras.Model, input_dim: int) -> tuple[Floats, Floats]:
-    """Find where the model's inputs lie: what its first layer takes to about zero and one."""
-    zero, one = np.zeros(input_dim, np.float32), np.ones(input_dim, np.float32)
-    first = next(itertools.dropwhile(lambda layer: isinstance(layer, keras.layers.InputLayer), model.layers), None)
-    if isinstance(first, keras.layers.Normalization) and not first.invert and np.size(first.mean) in (1, input_dim):
-        return zero + np.reshape(first.mean, -1), one * np.sqrt(np.reshape(first.variance, -1))
-    if isinstance(first, keras.layers.Rescaling) and np.ndim(first.scale) < 2 and np.all(first.scale):
-        return (zero - first.offset) / first.scale, one / first.scale
-    return zero, one
+def _compare(model: keras.Model | None, sequence: Samples, given: dict[str, Floats], truth: dict[str, Floats]) -> None:
+    """Check that what is served answers as Keras does: as near to it, or to the truth, as float32 is on this model."""
+    allowed = TOLERANCE
+    if model is not None:
+        own = run(model, sequence[None])[0]
+        name = SEQUENCE if own.ndim == 2 else LAST_STEP
+        allowed = max(TOLERANCE, 2 * distance(own, truth[name]))
+        fault = disagreement(given[name], own, allowed)
+        if fault:
+            raise ExportRefused(
+                f"the exported graph does not answer as the model does: of {len(sequence)} timesteps, {fault}"
+            )

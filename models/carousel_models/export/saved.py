@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING
-from carousel_models.lowering.stack import Stack
+from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, State
+from carousel_models.export.running import first_of
+from carousel_models.lowering import KerasSteps, input_dtype
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Served:
     signatures: dict[str, Callable[..., dict[str, Any]]]
 
     def answer(self, inputs: Any) -> dict[str, Any]:
-        """Run `serving_default` on inputs [batch, timesteps, input_dim]."""
+        """Run `serving_default` on inputs [batch, timesteps, ...]."""
         return self.signatures[SERVING](inputs)
 
     def write(self, folder: Path) -> None:
@@ -42,36 +43,42 @@ class Served:
             logger.setLevel(level)
 
 
-def served_in_chunks(stack: Stack) -> Served:
-    """Give a stack its signatures `serving_default` and `advance`, for any batch and any timesteps."""
-    inputs = tf.TensorSpec((None, None, stack.input_dim), tf.float32, INPUTS)
-    states = [tf.TensorSpec((None, state.units), tf.float32, state.name) for state in stack.states]
+def served_stepwise(model: keras.Model, states: tuple[State, ...]) -> Served:
+    """Give a stepwise model its signatures `serving_default` and `advance`, for any batch and any timesteps."""
+    steps = KerasSteps(model, states)
+    inputs = _spec(model, None)
+    specs = [tf.TensorSpec((None, state.units), tf.float32, state.name) for state in states]
 
     def serve(inputs: Any) -> dict[str, Any]:
-        zeros = [tf.zeros((tf.shape(inputs)[0], state.units)) for state in stack.states]
-        sequence, _ = stack.advance(inputs, zeros)
+        zeros = [tf.zeros((tf.shape(inputs)[0], state.units)) for state in states]
+        sequence, _ = steps.advance(inputs, zeros)
         return {SEQUENCE: sequence, LAST_STEP: sequence[:, -1]}
 
     def advance(inputs: Any, *before: Any) -> dict[str, Any]:
-        outputs, after = stack.advance(inputs, list(before))
-        return {"outputs": outputs, **{state.name: value for state, value in zip(stack.states, after, strict=True)}}
+        outputs, after = steps.advance(inputs, list(before))
+        return {"outputs": outputs, **{state.name: value for state, value in zip(states, after, strict=True)}}
 
     return Served(
-        stack.layers,
+        tuple(steps.layers),
         {
             SERVING: tf.function(serve, input_signature=[inputs]),
-            ADVANCE: tf.function(advance, input_signature=[inputs, *states]),
+            ADVANCE: tf.function(advance, input_signature=[inputs, *specs]),
         },
     )
 
 
 def served_whole(model: keras.Model) -> Served:
-    """Give a model that rides whole its signature `serving_default`, for any batch and the model's own timesteps."""
-    _, *shape = model.inputs[0].shape
+    """Give a whole model its signature `serving_default`, for any batch and the model's own timesteps."""
+    taken = model.inputs[0]
 
     def serve(inputs: Any) -> dict[str, Any]:
-        answer = model(inputs, training=False)
+        answer = first_of(model(tf.cast(inputs, taken.dtype), training=False))
         return {LAST_STEP: answer} if len(answer.shape) == 2 else {SEQUENCE: answer, LAST_STEP: answer[:, -1]}
 
-    inputs = tf.TensorSpec((None, *shape), tf.float32, INPUTS)
+    inputs = _spec(model, taken.shape[1])
     return Served((model,), {SERVING: tf.function(serve, input_signature=[inputs])})
+
+
+def _spec(model: keras.Model, timesteps: int | None) -> Any:
+    features = model.inputs[0].shape[2:]
+    return tf.TensorSpec((None, timesteps, *features), input_dtype(model), INPUTS)

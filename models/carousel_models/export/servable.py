@@ -1,10 +1,16 @@
 """Which Keras models can be served at all, and a copy that serves."""
 
 import keras
+import numpy as np
 from keras import layers
 
+from carousel.artifact import TOLERANCE, distance
 from carousel_models.export.keras_file import parts_of
+from carousel_models.export.running import run
+from carousel_models.export.samples import Range
 from carousel_models.refusals import ExportRefused
+
+_RECURRENT = (layers.RNN, layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)
 
 
 def refuse_unservable(model: keras.Model) -> None:
@@ -22,30 +28,32 @@ def refuse_unservable(model: keras.Model) -> None:
         )
     parts = list(parts_of(model))
     for part in parts:
-        if part.compute_dtype not in {"float32", None}:
+        if getattr(part, "quantization_mode", None) is not None:
             raise ExportRefused(
-                f"layer {part.name!r} computes in {part.compute_dtype}: only float32 is served; build the model under "
-                "keras.config.set_dtype_policy('float32') and load the weights"
+                f"layer {part.name!r} is quantised to {part.quantization_mode}: only float32 is served; export the "
+                "model as it was before model.quantize()"
             )
-    if not any(isinstance(part, layers.LSTM | layers.LSTMCell) for part in parts):
-        raise ExportRefused(f"model {model.name!r} has no LSTM layer; Carousel serves LSTMs")
+        if part.compute_dtype not in {"float32", None}:
+            raise ExportRefused(_other_dtype(part))
+    if not any(isinstance(part, _RECURRENT) for part in parts):
+        raise ExportRefused(f"model {model.name!r} has no recurrent layer; Carousel serves LSTMs and their kin")
     _refuse_shapes(model)
 
 
 def stateless_clone(model: keras.Model) -> keras.Model:
-    """Copy a model that rides whole, without states of its own and without training's dropout.
+    """Copy a whole model, without states of its own and without training's dropout.
 
     Raises:
         ExportRefused: Keras cannot copy it.
     """
     try:
         clone = keras.models.clone_model(model)
-    except (TypeError, ValueError) as error:
+        clone.set_weights(model.get_weights())
+    except (AttributeError, TypeError, ValueError) as error:
         raise ExportRefused(
             f"the model cannot be copied: {error}; register what is your own with "
             "@keras.saving.register_keras_serializable()"
         ) from error
-    clone.set_weights(model.get_weights())
     for part in parts_of(clone):
         if isinstance(part, layers.RNN):
             part.stateful = False
@@ -53,7 +61,39 @@ def stateless_clone(model: keras.Model) -> keras.Model:
         for name in ("dropout", "recurrent_dropout"):
             if isinstance(part, layers.LSTMCell | layers.GRUCell | layers.SimpleRNNCell):
                 setattr(part, name, 0.0)
+        if isinstance(part, layers.Normalization):
+            part.finalize_state()
     return clone
+
+
+def refuse_batch_dependent(model: keras.Model, inputs: Range, timesteps: int) -> None:
+    """Refuse a model whose answer to a sequence depends on which others share its batch.
+
+    Raises:
+        ExportRefused: It does, by more than float32 rounds.
+    """
+    if model.inputs[0].shape[0] is not None:
+        return
+    rng = np.random.default_rng(1)
+    sequences = np.stack([inputs.draw(rng, timesteps) for _ in range(3)])
+    together, alone = run(model, sequences), run(model, sequences[:1])
+    if together.shape[0] != 3 or distance(together[0], alone[0]) > 10 * TOLERANCE:
+        raise ExportRefused(
+            "the model's answer to a sequence depends on the others in its batch, so it has no answer of its own: look "
+            "for an operation along axis 0"
+        )
+
+
+def _other_dtype(part: keras.layers.Layer) -> str:
+    if part.compute_dtype == "string":
+        return (
+            f"layer {part.name!r} reads text: only numbers are served; leave it out of the model and send the tokens "
+            "that it gives"
+        )
+    return (
+        f"layer {part.name!r} computes in {part.compute_dtype}: only float32 is served; build the model under "
+        "keras.config.set_dtype_policy('float32') and load the weights"
+    )
 
 
 def _refuse_shapes(model: keras.Model) -> None:
@@ -63,18 +103,29 @@ def _refuse_shapes(model: keras.Model) -> None:
             "export a keras.Model of one input and one output"
         )
     (taken,), (given,) = model.inputs, model.outputs
-    if len(taken.shape) != 3 or taken.shape[2] is None or taken.dtype != "float32":
+    tokens = len(taken.shape) == 2 and (taken.dtype in {"int32", "int64"} or _only_embedded(model))
+    vectors = len(taken.shape) == 3 and taken.shape[2] is not None and taken.dtype == "float32"
+    if not tokens and not vectors:
         raise ExportRefused(
             f"the model takes {taken.dtype} {list(taken.shape)}: expected float32 [batch, timesteps, input_dim] with a "
-            "known input_dim; leave an Embedding out of the model and send its vectors"
+            "known input_dim, or tokens [batch, timesteps] of int32 or int64"
         )
     if len(given.shape) not in (2, 3) or given.shape[-1] is None or given.dtype != "float32":
         raise ExportRefused(
             f"the model gives {given.dtype} {list(given.shape)}: expected float32 [batch, units] or "
-            "[batch, timesteps, units]"
+            "[batch, timesteps, units]; end the model in keras.layers.Flatten() and reshape the answer"
         )
-    if len(given.shape) == 3 and given.shape[1] != taken.shape[1]:
-        raise ExportRefused(
-            f"the model gives {list(given.shape)} for {list(taken.shape)}: expected one output for every timestep or "
-            "[batch, units]; end the model in keras.layers.Flatten() and reshape the answer"
-        )
+
+
+def _only_embedded(model: keras.Model) -> bool:
+    """Whether numbers [batch, timesteps] are tokens: Embedding layers alone read them, and what makes their masks."""
+    function = getattr(model, "_functional", model)
+    (taken,) = model.inputs
+    readers = [op for op in function.operations if not isinstance(op, layers.InputLayer) and _reads(op, taken)]
+    embedded = [isinstance(op, layers.Embedding) for op in readers]
+    masks = [type(op).__name__ == "NotEqual" for op in readers]
+    return any(embedded) and all(map(any, zip(embedded, masks, strict=True)))
+
+
+def _reads(operation: keras.Operation, tensor: keras.KerasTensor) -> bool:
+    return any(tensor is x for node in operation._inbound_nodes for x in node.input_tensors)  # noqa: SLF001

@@ -1,1 +1,6 @@
-"""Keras layers as the ONNX cell graph."""
+"""Keras models as ONNX cell graphs: one function for each layer, one graph for each model, in chunks or whole."""
+
+from carousel_models.lowering.cell_graph import CellGraph, input_dtype, lower
+from carousel_models.lowering.keras_steps import KerasSteps
+
+__all__ = ["CellGraph", "KerasSteps", "input_dtype", "lower"]

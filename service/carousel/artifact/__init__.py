@@ -1,7 +1,7 @@
 """One version on disk: its signature, manifest and golden answers, and where it stands in a repository."""
 
-from carousel.artifact.golden import TOLERANCE, Golden, disagreement, read_golden, write_golden
-from carousel.artifact.manifest import FOLDER, GOLDEN, MANIFEST, PLAN, Manifest, State, fingerprint, read_manifest
+from carousel.artifact.golden import TOLERANCE, Golden, disagreement, distance, read_golden, write_golden
+from carousel.artifact.manifest import CELL_GRAPH, FOLDER, GOLDEN, MANIFEST, Manifest, State, fingerprint, read_manifest
 from carousel.artifact.repository import newest, versions
 from carousel.artifact.signature import (
     ADVANCE,
@@ -16,12 +16,12 @@ from carousel.artifact.signature import (
 
 __all__ = [
     "ADVANCE",
+    "CELL_GRAPH",
     "FOLDER",
     "GOLDEN",
     "INPUTS",
     "LAST_STEP",
     "MANIFEST",
-    "PLAN",
     "SEQUENCE",
     "SERVING",
     "TOLERANCE",
@@ -31,6 +31,7 @@ __all__ = [
     "State",
     "TensorSpec",
     "disagreement",
+    "distance",
     "fingerprint",
     "newest",
     "read_golden",

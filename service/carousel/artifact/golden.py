@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from carousel.errors import ModelRejected
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 TOLERANCE = 1e-5
 """How far an answer may be from Keras', as a share of the tensor's largest value or of 1, whichever is larger."""
@@ -19,19 +19,19 @@ class Golden:
     """One sequence with its answers.
 
     Attributes:
-        inputs: float32 [timesteps, input_dim].
-        sequence: float32 [timesteps, units]; None where the model gives no output for every timestep.
+        inputs: One sequence as the signature has it: float32 [timesteps, input_dim], or tokens [timesteps].
+        sequence: float32 [timesteps, units]; None where the model gives no sequence.
         last_step: float32 [units].
     """
 
-    inputs: Floats
+    inputs: Samples
     sequence: Floats | None
     last_step: Floats
 
 
 def write_golden(path: Path, answers: Iterable[Golden]) -> None:
     """Write golden answers to the .npz file `path`."""
-    arrays: dict[str, Floats] = {}
+    arrays: dict[str, Samples] = {}
     for i, golden in enumerate(answers):
         arrays[f"inputs_{i}"] = golden.inputs
         arrays[f"last_step_{i}"] = golden.last_step
@@ -62,6 +62,12 @@ def read_golden(path: Path) -> tuple[Golden, ...]:
     if not answers:
         raise ModelRejected(f"{path}: holds no golden answers")
     return answers
+
+
+def distance(answer: Floats, expected: Floats) -> float:
+    """Give max|answer - expected| as a share of max(1, max|expected|): what `disagreement` holds to its tolerance."""
+    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    return float(np.abs(answer.astype(np.float64) - expected).max(initial=0.0)) / scale
 
 
 def disagreement(answer: Floats, expected: Floats, tolerance: float = TOLERANCE) -> str:

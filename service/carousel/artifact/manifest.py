@@ -1,15 +1,17 @@
 """What stands in a version's assets.extra/: what the exporter says of the model, and what proves it."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from carousel.artifact.signature import Signature
 from carousel.errors import ModelRejected
 
 FOLDER = "assets.extra"
-MANIFEST, PLAN, GOLDEN = "manifest.json", "plan.onnx", "golden.npz"
+MANIFEST, CELL_GRAPH, GOLDEN = "manifest.json", "cell_graph.onnx", "golden.npz"
 
 
 class State(BaseModel):
@@ -26,10 +28,13 @@ class Manifest(BaseModel):
 
     Attributes:
         fingerprint: Of the SavedModel that everything beside this manifest was derived from.
-        states: Every state of the model in the order in which they stand side by side in one row; empty for a model
-            that cannot ride in chunks.
-        plan: Whether a plan (the ONNX cell graph) stands beside this manifest.
-        no_plan_because: Why there is no plan; empty where there is one.
+        states: Every state of a stepwise model in the order in which they stand side by side in one row; empty for a
+            whole model, which cannot be cut in time.
+        not_stepwise_because: Why the model is whole; empty for a stepwise one.
+        cell_graph: Whether an ONNX cell graph stands beside this manifest.
+        not_lowered_because: Why there is no cell graph; empty where there is one.
+        min_timesteps: The shortest sequence that the model can answer.
+        vocabulary: For a model of tokens, how many there are: 0 to this, exclusive. None where that is not known.
         keras_version: The Keras that exported it.
     """
 
@@ -38,14 +43,21 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     fingerprint: str
     states: tuple[State, ...]
-    plan: bool
-    no_plan_because: str = ""
+    not_stepwise_because: str = ""
+    cell_graph: bool
+    not_lowered_because: str = ""
+    min_timesteps: int = 1
+    vocabulary: int | None = None
     keras_version: str
 
     @property
     def state_width(self) -> int:
         """Floats of one row of state."""
         return sum(state.units for state in self.states)
+
+    def complete(self, signature: Signature) -> Signature:
+        """Add to a SavedModel's signature what only its manifest knows."""
+        return replace(signature, min_timesteps=self.min_timesteps, vocabulary=self.vocabulary)
 
 
 def read_manifest(version: Path) -> Manifest | None:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from carousel.errors import ModelRejected
@@ -33,21 +35,34 @@ class Signature:
     """What a served model takes and gives.
 
     Attributes:
-        inputs: The one input, float32 [batch, timesteps, input_dim].
-        sequence: float32 [batch, timesteps, units]; None where the model gives no output for every timestep.
+        inputs: The one input: float32 [batch, timesteps, input_dim], or tokens, int32 or int64 [batch, timesteps].
+        sequence: float32 [batch, timesteps, units]; None where the model gives no sequence. A whole model may give
+            another number of timesteps than it takes.
         last_step: float32 [batch, units].
+        min_timesteps: The shortest sequence that the model can answer.
+        vocabulary: How many tokens there are, 0 to this, exclusive; None where that is not known, and for vectors.
     """
 
     inputs: TensorSpec
     sequence: TensorSpec | None
     last_step: TensorSpec
+    min_timesteps: int = 1
+    vocabulary: int | None = None
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Shape of one timestep: (input_dim,), or () for tokens."""
+        return tuple(d for d in self.inputs.shape[2:] if d is not None)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of what is sent."""
+        return np.dtype(self.inputs.dtype)
 
     @property
     def input_dim(self) -> int:
-        """Features of a timestep."""
-        dim = self.inputs.shape[2]
-        assert dim is not None
-        return dim
+        """Features of a timestep; 0 for tokens."""
+        return self.features[0] if self.features else 0
 
     @property
     def timesteps(self) -> int | None:
@@ -113,7 +128,15 @@ def _specs(infos: dict[str, TensorInfo]) -> dict[str, TensorSpec]:
 
 
 def _refuse_unservable(version: Path, signature: Signature) -> None:
-    ranks = [(signature.inputs, 3), (signature.last_step, 2)]
+    inputs = signature.inputs
+    if inputs.dtype not in {"float32", "int32", "int64"}:
+        raise ModelRejected(f"{version}: {inputs}: only float32, and int32 or int64 for tokens, are served")
+    if len(inputs.shape) != (3 if inputs.dtype == "float32" else 2) or None in inputs.shape[2:]:
+        raise ModelRejected(
+            f"{version}: {inputs}: expected [batch, timesteps, input_dim] of float32 with a fixed input_dim, or "
+            "[batch, timesteps] of tokens"
+        )
+    ranks = [(signature.last_step, 2)]
     if signature.sequence is not None:
         ranks.append((signature.sequence, 3))
     for spec, rank in ranks:

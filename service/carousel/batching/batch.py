@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carousel.batching.sequence import Sequence
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 
 @dataclass(slots=True)
@@ -24,13 +24,14 @@ class Batch:
     state: Floats
     predicted: float
 
-    def inputs(self) -> Floats:
-        """Gather the timesteps, float32 [steps, rows, input_dim]."""
+    def inputs(self) -> Samples:
+        """Gather the timesteps, [steps, rows, ...] of the sequences' own dtype."""
         steps, sequences = self.steps, self.sequences
         if len(sequences) == 1:
             (only,) = sequences
             return only.inputs[only.taken : only.taken + steps, np.newaxis]
-        gathered = np.empty((steps, len(sequences), sequences[0].inputs.shape[1]), np.float32)
+        like = sequences[0].inputs
+        gathered = np.empty((steps, len(sequences), *like.shape[1:]), like.dtype)
         for row, sequence in enumerate(sequences):
             gathered[:, row] = sequence.inputs[sequence.taken : sequence.taken + steps]
         return gathered

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from carousel.errors import CarouselError
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 _numbers = itertools.count()
 
@@ -16,7 +16,7 @@ class Sequence:
     """One sample on its way through one model; it carries its own progress.
 
     Attributes:
-        inputs: float32 [timesteps, input_dim].
+        inputs: float32 [timesteps, input_dim], or tokens [timesteps].
         return_sequences: Whether every timestep's output is wanted, or the last one's alone.
         return_state: Whether the final state is wanted.
         state: Where it stands when it is not in a slot: the row it starts from, the row it was parked with, and, with
@@ -27,7 +27,7 @@ class Sequence:
         remaining: Timesteps left.
         due: Seconds on the same clock; the sooner, the sooner it runs. Of the scheduler alone.
         number: In the order in which sequences were made.
-        output: float32 [units], or [timesteps, units] with return_sequences; valid once done.
+        output: float32 [units], or [timesteps, units] with return_sequences, as many as it gives; valid once done.
         error: Why it has no answer; None while it runs and when it succeeded.
         trace: The id of the trace that its request is part of; "" without one.
         gone: It left before it was done; it takes no further part in any tick.
@@ -57,7 +57,7 @@ class Sequence:
 
     def __init__(
         self,
-        inputs: Floats,
+        inputs: Samples,
         done: "Callable[[Sequence], None]",
         *,
         return_sequences: bool = False,
@@ -90,9 +90,11 @@ class Sequence:
     def take(self, outputs: Floats, row: int, steps: int) -> None:
         """Take the outputs of `steps` timesteps: `row` of `outputs`, float32 [steps, rows, units].
 
-        A whole model without `sequence` gives [1, rows, units].
+        A whole model, which runs all its timesteps at once, may give another number of them.
         """
-        if self.return_sequences:
+        if steps == self.timesteps:
+            self.output = (outputs[:, row] if self.return_sequences else outputs[-1, row]).copy()
+        elif self.return_sequences:
             if self.output is None:
                 self.output = np.empty((self.timesteps, outputs.shape[2]), np.float32)
             self.output[self.taken : self.taken + steps] = outputs[:, row]

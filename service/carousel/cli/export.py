@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
         "export",
         help="export a Keras model as a version in a repository",
         description="Write MODEL (.keras or .h5) as a SavedModel that Carousel and TensorFlow Serving serve, with its "
-        "plan for ONNX Runtime beside it, and check that both answer as Keras does. The version appears whole or not "
+        "ONNX cell graph beside it, and check that both answer as Keras does. The version appears whole or not "
         "at all, and is never overwritten.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file")

@@ -12,8 +12,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "inspect",
         help="show what a model takes and gives",
-        description="Show a version on disk (its signature, states and plan, and which engine would serve it), or what "
-        "a running server serves.",
+        description="Show a version on disk (its signature, states and cell graph, and which engine would serve it), "
+        "or what a running server serves.",
     )
     parser.add_argument("version", type=Path, nargs="?", metavar="DIR", help="a version: REPOSITORY/NAME/N")
     parser.add_argument("--target", help="a server's host:port instead")

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 
 class Engine(Protocol):
@@ -25,16 +25,17 @@ class Engine(Protocol):
     @property
     def chunkable(self) -> bool: ...  # noqa: D102 - said above
 
-    def run(self, inputs: Floats, state: Floats) -> tuple[Floats, Floats]:
+    def run(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Advance every row by every timestep.
 
         Args:
-            inputs: float32 [timesteps, rows, input_dim], time-major, at least one timestep and one row.
+            inputs: [timesteps, rows, ...] of the signature's dtype, time-major, at least one timestep and one row.
             state: float32 [rows, state_width]; zeros where a sequence begins. [rows, 0] where it is not chunkable.
 
         Returns:
-            outputs: float32 [timesteps, rows, units]; [1, rows, units] where a whole model gives only its last step.
-                `outputs[-1]` is the last step. The caller owns them.
+            outputs: float32 [timesteps, rows, units]; of a whole model, as many timesteps as it gives, or
+                [1, rows, units] where it gives only its last step. `outputs[-1]` is the last step. The caller owns
+                them.
             state: float32 [rows, state_width] after the last timestep.
         """
         ...

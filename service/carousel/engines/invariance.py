@@ -4,31 +4,34 @@ import itertools
 
 import numpy as np
 
+from carousel.artifact import Signature
 from carousel.engines.contract import Engine
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 _ROWS, _STEPS = 17, 7
+_ZEROS = 0.1
+_SMALL_VOCABULARY = 2
 _CUTS = ((7,), (1, 6), (4, 3), (1,) * 7)
 
 
-def check_invariance(engine: Engine, input_dim: int, state_width: int) -> bool:
+def check_invariance(engine: Engine, signature: Signature, state_width: int) -> bool:
     """Whether, on this machine, sequences that share a batch get bit for bit what each gets alone and whole.
 
-    Every batch of 1 to 17 rows, in every row, over chunks of 1 to 7 steps. Matrix products take rows in blocks of up to
-    12 or 16, so larger batches meet no other arithmetic.
+    Every batch of 1 to 17 rows, in every row, over chunks of 1 to 7 steps; of a whole model, over sequences of one
+    length. Matrix products take rows in blocks of up to 12 or 16, so larger batches meet no other arithmetic.
 
     Args:
-        engine: A chunkable one.
-        input_dim: Features of a timestep.
+        engine: What runs the model.
+        signature: What the model takes.
         state_width: Floats of one row of state.
     """
-    rng = np.random.default_rng(0)
-    inputs = rng.standard_normal((_STEPS, _ROWS, input_dim)).astype(np.float32)
+    steps = _STEPS if engine.chunkable else signature.timesteps or signature.min_timesteps * _STEPS
+    inputs = _draw(signature, steps)
     zeros = np.zeros((_ROWS, state_width), np.float32)
     alone = [engine.run(_rows(inputs, row, row + 1), zeros[:1]) for row in range(_ROWS)]
     outputs = np.concatenate([sequence for sequence, _ in alone], axis=1)
     states = np.concatenate([state for _, state in alone])
-    for count, cuts in zip(range(1, _ROWS + 1), itertools.cycle(_CUTS)):
+    for count, cuts in zip(range(1, _ROWS + 1), itertools.cycle(_CUTS if engine.chunkable else ((steps,),))):
         # Alternately the first and the last rows, so that rows change their places.
         first = 0 if count % 2 else _ROWS - count
         together, state = _in_chunks(engine, _rows(inputs, first, first + count), zeros[:count], cuts)
@@ -39,7 +42,18 @@ def check_invariance(engine: Engine, input_dim: int, state_width: int) -> bool:
     return True
 
 
-def _in_chunks(engine: Engine, inputs: Floats, state: Floats, cuts: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _draw(signature: Signature, steps: int) -> Samples:
+    rng = np.random.default_rng(0)
+    shape = (steps, _ROWS, *signature.features)
+    if signature.dtype.kind == "i":
+        return rng.integers(0, signature.vocabulary or _SMALL_VOCABULARY, shape, signature.dtype)
+    inputs = rng.standard_normal(shape).astype(np.float32)
+    # Some timesteps are zeros, which is what most models that mask timesteps mask.
+    inputs[rng.random(shape[:2]) < _ZEROS] = 0
+    return inputs
+
+
+def _in_chunks(engine: Engine, inputs: Samples, state: Floats, cuts: tuple[int, ...]) -> tuple[Floats, Floats]:
     pieces, begin = [], 0
     for steps in cuts:
         outputs, state = engine.run(inputs[begin : begin + steps], state)
@@ -48,5 +62,5 @@ def _in_chunks(engine: Engine, inputs: Floats, state: Floats, cuts: tuple[int, .
     return np.concatenate(pieces), state
 
 
-def _rows(sequences: Floats, begin: int, end: int) -> Floats:
+def _rows(sequences: Samples, begin: int, end: int) -> Samples:
     return np.ascontiguousarray(sequences[:, begin:end])

@@ -8,12 +8,13 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
-from carousel.artifact import FOLDER, GOLDEN, PLAN, TOLERANCE, Manifest, Signature, fingerprint, read_golden
+from carousel.artifact import CELL_GRAPH, FOLDER, GOLDEN, TOLERANCE, Manifest, Signature, fingerprint, read_golden
 from carousel.engines.contract import Engine
 from carousel.engines.reproduction import reproduces
 from carousel.errors import ModelRejected
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
+_STATE = "state"
 _OUTPUTS = ("outputs", "next_state")
 
 _ELSEWHERE = 2 * TOLERANCE
@@ -21,13 +22,12 @@ _ELSEWHERE = 2 * TOLERANCE
 
 
 class OnnxEngine:
-    """Runs a cell graph, read from a file or from its bytes."""
+    """Runs a cell graph, stepwise or whole, read from a file or from its bytes."""
 
     name = "onnx"
     batch_invariant = True
 
-    def __init__(self, graph: Path | bytes, threads: int = 1, *, chunkable: bool = True) -> None:
-        self.chunkable = chunkable
+    def __init__(self, graph: Path | bytes, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -36,10 +36,15 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         source = graph if isinstance(graph, bytes) else str(graph)
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # A whole graph has no state to take or give.
+        self.chunkable = any(given.name == _STATE for given in self._session.get_inputs())
 
-    def run(self, inputs: Floats, state: Floats) -> tuple[Floats, Floats]:
+    def run(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Advance every row by every timestep; see `Engine.run`."""
-        outputs, following = self._session.run(_OUTPUTS, {"inputs": inputs, "state": state})
+        if not self.chunkable:
+            (outputs,) = self._session.run(_OUTPUTS[:1], {"inputs": inputs})
+            return outputs, state
+        outputs, following = self._session.run(_OUTPUTS, {"inputs": inputs, _STATE: state})
         return outputs, following
 
 
@@ -51,14 +56,14 @@ def open_cell_graph(version: Path, _signature: Signature, manifest: Manifest | N
     """
     if manifest is None:
         raise ModelRejected(f"{version}: has no manifest, so no cell graph; `carousel export` writes both")
-    if not manifest.plan:
-        raise ModelRejected(f"{version}: has no cell graph: {manifest.no_plan_because}")
+    if not manifest.cell_graph:
+        raise ModelRejected(f"{version}: has no cell graph: {manifest.not_lowered_because}")
     if manifest.fingerprint != fingerprint(version):
         raise ModelRejected(f"{version}: the cell graph was derived from another SavedModel; export this one again")
     answers = read_golden(version / FOLDER / GOLDEN)
     # ONNX Runtime's exceptions share no class below Exception, and all of them mean that this graph cannot be used.
     try:
-        engine = OnnxEngine(version / FOLDER / PLAN, threads)
+        engine = OnnxEngine(version / FOLDER / CELL_GRAPH, threads)
         fault = reproduces(engine, answers, manifest.state_width, _ELSEWHERE)
     except Exception as error:
         raise ModelRejected(f"{version}: the cell graph cannot be run: {error}") from error

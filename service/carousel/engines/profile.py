@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from carousel.artifact import Signature
 from carousel.batching import Costs
 from carousel.engines.contract import Engine
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 _ROWS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _PROBE_STEPS = 4
@@ -19,20 +20,19 @@ _BUDGET = 0.6  # seconds; a wide model is profiled at fewer row counts, not for 
 
 
 def profile(
-    engine: Engine, input_dim: int, state_width: int, timesteps: int | None, clock: Callable[[], float] = time.monotonic
+    engine: Engine, signature: Signature, state_width: int, clock: Callable[[], float] = time.monotonic
 ) -> Costs:
     """Measure `engine` on this machine, for half a second or so.
 
     Args:
-        engine: Runs inputs [steps, rows, input_dim] with states [rows, state_width].
-        input_dim: Features of a timestep.
+        engine: Runs inputs [steps, rows, ...] with states [rows, state_width].
+        signature: What the model takes; a whole one is measured at lengths that it can answer.
         state_width: Floats of a row of state.
-        timesteps: The one length the model takes, where it takes no other.
         clock: Seconds that never run backwards.
     """
 
     def seconds(rows: int, steps: int) -> float:
-        inputs, state = _zeros(steps, rows, input_dim, state_width)
+        inputs, state = _zeros(signature, steps, rows, state_width)
         best = math.inf
         for _ in range(_REPEATS):
             began = clock()
@@ -41,10 +41,12 @@ def profile(
         return best
 
     started = clock()
-    engine.run(*_zeros(timesteps or 1, 1, input_dim, state_width))
-    long, single = timesteps or _PROBE_STEPS, timesteps or _SINGLE_STEPS
+    timesteps, least = (None, 1) if state_width else (signature.timesteps, signature.min_timesteps)
+    engine.run(*_zeros(signature, timesteps or least, 1, state_width))
+    # Multiples of the least: a model that halves its timesteps takes even numbers of them.
+    long, single = timesteps or least * _PROBE_STEPS, timesteps or least * _SINGLE_STEPS
     alone = seconds(1, single)
-    call = 0.0 if timesteps else max(0.0, (single * seconds(1, 1) - alone) / (single - 1))
+    call = 0.0 if timesteps else max(0.0, (single * seconds(1, least) - least * alone) / (single - least))
 
     def each(run: float, steps: int) -> float:
         return max(1e-9, _LEAST * run / steps, (run - call) / steps)
@@ -57,5 +59,6 @@ def profile(
     return Costs(call, step_seconds)
 
 
-def _zeros(steps: int, rows: int, input_dim: int, state_width: int) -> tuple[Floats, Floats]:
-    return np.zeros((steps, rows, input_dim), np.float32), np.zeros((rows, state_width), np.float32)
+def _zeros(signature: Signature, steps: int, rows: int, state_width: int) -> tuple[Samples, Floats]:
+    inputs = np.zeros((steps, rows, *signature.features), signature.dtype)
+    return inputs, np.zeros((rows, state_width), np.float32)

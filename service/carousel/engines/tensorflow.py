@@ -11,7 +11,7 @@ import numpy as np
 from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, Manifest, Signature, State
 from carousel.engines.contract import Engine
 from carousel.errors import ModelRejected
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 _OUTPUTS = "outputs"
 
@@ -38,7 +38,7 @@ class TensorFlowEngine:
         ends = list(itertools.accumulate(state.units for state in self._states))
         self._slices = [slice(end - state.units, end) for state, end in zip(self._states, ends, strict=True)]
 
-    def run(self, inputs: Floats, state: Floats) -> tuple[Floats, Floats]:
+    def run(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Advance every row by every timestep; see `Engine.run`."""
         tensors = {INPUTS: self._constant(inputs.swapaxes(0, 1))}
         for spec, columns in zip(self._states, self._slices, strict=True):

@@ -47,13 +47,15 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
     """
     signature = read_signature(folder)
     manifest = read_manifest(folder)
+    if manifest is not None:
+        signature = manifest.complete(signature)
     engine, because = load_engine(folder, signature, manifest, choice, threads)
     states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
-    equal = check_invariance(engine, signature.input_dim, width) if engine.batch_invariant else None
+    equal = check_invariance(engine, signature, width) if engine.batch_invariant else None
     if equal is False:
         logger.warning(
             "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder
         )
-    costs = profile(engine, signature.input_dim, width, None if states else signature.timesteps)
+    costs = profile(engine, signature, width)
     print_ = manifest.fingerprint if manifest is not None else fingerprint(folder)
     return Version(folder.parent.name, int(folder.name), signature, states, print_, engine, costs, because, equal)

@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carousel.artifact import Signature, TensorSpec
 from carousel.batching import TICK, Costs, Scheduler, Sequence
 from carousel.engines import profile
+
+SIGNATURE = Signature(
+    TensorSpec("inputs", "float32", (None, None, 3)), None, TensorSpec("last_step", "float32", (None, 2))
+)
 
 
 def test_between_measured_counts_a_step_costs_what_the_line_says():
@@ -72,7 +77,7 @@ def test_a_profile_finds_what_a_call_and_a_step_take():
             Engine.now += 50e-6 + steps * (20e-6 + 2e-6 * rows)
             return inputs, state
 
-    costs = profile(Engine(), 3, 4, None, lambda: Engine.now)
+    costs = profile(Engine(), SIGNATURE, 4, lambda: Engine.now)
     assert costs.call_seconds == pytest.approx(50e-6)
     for rows in (1, 2, 8, 16):
         assert costs.step_seconds(rows) == pytest.approx(20e-6 + 2e-6 * rows)
@@ -92,5 +97,5 @@ def test_no_disturbance_makes_timesteps_free():
             Engine.now += 500e-6 if steps == 1 else steps * 40e-6
             return inputs, state
 
-    costs = profile(Engine(), 3, 4, None, lambda: Engine.now)
+    costs = profile(Engine(), SIGNATURE, 4, lambda: Engine.now)
     assert costs.tick_seconds(1, 100_000) > 0.05

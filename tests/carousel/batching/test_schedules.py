@@ -1,6 +1,7 @@
 """The one promise, on the real engine: whatever a schedule does to a sequence, its answer keeps every bit."""
 
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,8 +12,7 @@ from carousel.batching import Admission, Sequence
 from carousel.engines import OnnxEngine
 from carousel.serving import Model, Version
 from carousel.testing import flat_costs
-from carousel_models.lowering.plan import plan_of
-from carousel_models.lowering.stack import stack_of
+from carousel_models.lowering import lower
 
 STACKS = {
     "one": [keras.layers.LSTM(7)],
@@ -30,14 +30,15 @@ STACKS = {
 @pytest.fixture(scope="module", params=STACKS)
 def lowered(request):
     keras.utils.set_random_seed(3)
-    stack = stack_of(keras.Sequential([keras.Input((None, 3)), *STACKS[request.param]]))
-    return stack, OnnxEngine(plan_of(stack))
+    model = keras.Sequential([keras.Input((None, 3)), *STACKS[request.param]])
+    graph = lower(model)
+    return SimpleNamespace(states=graph.states, units=model.output_shape[-1]), OnnxEngine(graph.content)
 
 
 def turning(stack, engine, rows, steps, now):
     spec = TensorSpec("inputs", "float32", (None, None, 3))
     signature = Signature(spec, spec, TensorSpec("last_step", "float32", (None, stack.units)))
-    version = Version("m", 1, signature, tuple(stack.states), "00" * 32, engine, flat_costs(rows, steps), "", True)
+    version = Version("m", 1, signature, stack.states, "00" * 32, engine, flat_costs(rows, steps), "", True)
     return Model(version, Admission(math.inf), lambda function: function(), lambda: now[0])
 
 

@@ -90,32 +90,44 @@ def test_no_shape_makes_tensorflow_trace_again(load):
     assert engine._run.graph is graph
 
 
-@pytest.mark.parametrize(("name", "steps"), [("bidirectional", 9), ("flat", 1)])
-def test_a_model_that_rides_whole_is_served_by_tensorflow(repository, name, steps):
-    """It has no states; its outputs are its sequence or, where it gives none, its last step alone."""
-    version = repository / name / "1"
-    signature, manifest = read_signature(version), read_manifest(version)
+@pytest.mark.parametrize("choice", ["onnx", "tensorflow"])
+@pytest.mark.parametrize(("name", "given", "answered"), [("bidirectional", 9, 9), ("flat", 6, 1), ("longer", 9, 21)])
+def test_a_whole_model_has_no_state_and_may_give_another_length(repository, load, name, given, answered, choice):
+    """Its outputs are its sequence, of whatever length, or where it gives none its last step alone."""
+    engine, signature, manifest = load(name, choice)
     assert manifest.states == ()
-    engine, because = load_engine(version, signature, manifest)
-    assert engine.name == "tensorflow"
-    assert "it cannot ride in chunks: layer " in because
+    assert not engine.chunkable
     model = keras.saving.load_model(repository / name / "own.keras")
-    inputs = np.random.default_rng(0).standard_normal((signature.timesteps or 9, 2, 3), np.float32)
+    inputs = np.random.default_rng(0).standard_normal((given, 2, 3), np.float32)
     outputs, state = engine.run(inputs, np.zeros((2, 0), np.float32))
-    assert outputs.shape == (steps, 2, signature.units)
+    assert outputs.shape == (answered, 2, signature.units)
     assert state.shape == (2, 0)
     own = np.asarray(model(np.ascontiguousarray(inputs.swapaxes(0, 1))))
-    assert disagreement(outputs[-1], own if own.ndim == 2 else own[:, -1]) == ""
+    assert disagreement(outputs[-1] if own.ndim == 2 else outputs.swapaxes(0, 1), own) == ""
 
 
-def test_a_model_without_a_plan_may_still_ride_in_chunks(repository):
-    """An activation that ONNX has not: TensorFlow advances it, state and all, and reproduces the golden answers."""
-    version = repository / "gelu" / "1"
+@pytest.mark.parametrize("choice", ["onnx", "tensorflow"])
+def test_tokens_are_taken_as_whole_numbers(repository, load, choice):
+    """[timesteps] of int32; token 0 changes no state."""
+    engine, signature, manifest = load("tokens", choice)
+    signature = manifest.complete(signature)
+    assert (str(signature.dtype), signature.features, signature.vocabulary) == ("int32", (), 50)
+    model = keras.saving.load_model(repository / "tokens" / "own.keras")
+    tokens = np.array([[0, 7, 0, 0, 3, 49], [5, 0, 0, 0, 0, 0]], np.int32)
+    state = np.zeros((2, manifest.state_width), np.float32)
+    for begin, end in [(0, 1), (1, 4), (4, 6)]:
+        outputs, state = engine.run(np.ascontiguousarray(tokens[:, begin:end].T), state)
+    assert disagreement(outputs[-1], np.asarray(model(tokens))) == ""
+
+
+def test_a_model_without_a_cell_graph_may_still_be_stepwise(repository):
+    """An activation that nobody else knows: TensorFlow advances it, state and all, and gives the golden answers."""
+    version = repository / "own" / "1"
     signature, manifest = read_signature(version), read_manifest(version)
     assert [state.units for state in manifest.states] == [4, 4]
     engine, because = load_engine(version, signature, manifest)
     assert engine.name == "tensorflow"
-    assert "'gelu'" in because
+    assert "'cubed'" in because
     golden = max(read_golden(version / FOLDER / GOLDEN), key=lambda golden: len(golden.inputs))
     state = np.zeros((1, manifest.state_width), np.float32)
     steps = []

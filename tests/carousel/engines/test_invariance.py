@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import activations, layers
 
-from carousel.artifact import disagreement, read_manifest, read_signature
+from carousel.artifact import Signature, TensorSpec, disagreement, read_manifest, read_signature
 from carousel.engines import OnnxEngine, check_invariance, load_engine
+from carousel_models.lowering import KerasSteps, lower
 from carousel_models.lowering.activations import LSTM_ACTIVATIONS
-from carousel_models.lowering.plan import plan_of
-from carousel_models.lowering.stack import stack_of
 
 HEADS = [
     *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "log_softmax", "relu", "relu6", "selu"),
@@ -57,7 +56,10 @@ def stacks(draw):
 def built(parts):
     """Build a stack with weights of its own, always the same."""
     keras.utils.set_random_seed(0)
-    return stack_of(keras.Sequential([part() for part in parts]))
+    model = keras.Sequential([part() for part in parts])
+    graph = lower(model)
+    assert graph.content is not None
+    return model, graph
 
 
 @st.composite
@@ -71,12 +73,12 @@ def cuts(draw, steps):
 @given(st.data(), st.integers(0, 2**32 - 1))
 def test_riding_together_is_riding_alone_bit_for_bit(data, seed):
     """Outputs and states of any stack, for any rows, in any chunks, are what each row gets alone and whole."""
-    stack = built(data.draw(stacks()))
-    engine = OnnxEngine(plan_of(stack))
-    width = sum(state.units for state in stack.states)
+    model, graph = built(data.draw(stacks()))
+    engine = OnnxEngine(graph.content)
+    width = sum(state.units for state in graph.states)
     rng = np.random.default_rng(seed)
     steps, rows = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 33))
-    inputs = rng.standard_normal((steps, rows, stack.input_dim), np.float32)
+    inputs = rng.standard_normal((steps, rows, model.input_shape[-1]), np.float32)
     before = rng.standard_normal((rows, width), np.float32)
     alone = [engine.run(np.ascontiguousarray(inputs[:, row : row + 1]), before[row : row + 1]) for row in range(rows)]
     state, outputs = before, []
@@ -90,14 +92,14 @@ def test_riding_together_is_riding_alone_bit_for_bit(data, seed):
 
 @settings(max_examples=25, deadline=None)
 @given(stacks())
-def test_any_plan_answers_as_keras(parts):
-    """A plan's outputs and next states are those of Keras' own layers."""
-    stack = built(parts)
+def test_any_stack_answers_as_keras(parts):
+    """A cell graph's outputs and next states are those of Keras' own layers."""
+    model, graph = built(parts)
     rng = np.random.default_rng(1)
-    inputs = rng.standard_normal((3, 6, stack.input_dim), np.float32)
-    before = [0.5 * rng.standard_normal((3, state.units), np.float32) for state in stack.states]
-    expected, after = stack.advance(inputs, before)
-    outputs, state = OnnxEngine(plan_of(stack)).run(
+    inputs = rng.standard_normal((3, 6, model.input_shape[-1]), np.float32)
+    before = [0.5 * rng.standard_normal((3, state.units), np.float32) for state in graph.states]
+    expected, after = KerasSteps(model, graph.states).advance(keras.ops.convert_to_tensor(inputs), before)
+    outputs, state = OnnxEngine(graph.content).run(
         np.ascontiguousarray(inputs.swapaxes(0, 1)), np.concatenate(before, axis=1)
     )
     assert disagreement(outputs.swapaxes(0, 1), np.asarray(expected)) == ""
@@ -108,6 +110,7 @@ class Padding:
     """An engine that breaks the promise as padding does: a row's answer depends on how many rows there are."""
 
     name = "padding"
+    chunkable = True
 
     def run(self, inputs, state):
         """Add a trace of the number of rows."""
@@ -117,14 +120,17 @@ class Padding:
 
 def test_the_check_at_load_sees_a_broken_promise():
     """`check_invariance` is false for an engine whose answers depend on the batch."""
-    assert not check_invariance(Padding(), 1, 1)
+    signature = Signature(
+        TensorSpec("inputs", "float32", (None, None, 1)), None, TensorSpec("last_step", "float32", (None, 1))
+    )
+    assert not check_invariance(Padding(), signature, 1)
 
 
-@pytest.mark.parametrize("name", ["lstm128", "stack", "relu50"])
+@pytest.mark.parametrize("name", ["lstm128", "stack", "relu50", "bidirectional", "flat", "longer", "tokens"])
 def test_the_check_at_load_passes_what_keeps_it(repository, name):
-    """`check_invariance` is true for exported plans on this machine."""
+    """`check_invariance` is true for exported cell graphs on this machine."""
     version = repository / name / "1"
     signature, manifest = read_signature(version), read_manifest(version)
     engine, because = load_engine(version, signature, manifest, "onnx")
     assert because == ""
-    assert check_invariance(engine, signature.input_dim, manifest.state_width)
+    assert check_invariance(engine, manifest.complete(signature), manifest.state_width)

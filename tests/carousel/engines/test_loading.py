@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from carousel.artifact import (
+    CELL_GRAPH,
     FOLDER,
     GOLDEN,
     MANIFEST,
-    PLAN,
     Golden,
     read_golden,
     read_manifest,
@@ -36,25 +36,29 @@ def load(version, choice="auto"):
 
 def other_graph(version):
     """A cell graph of the right shape with other weights."""
-    plan = (version / FOLDER / PLAN).read_bytes()
-    at = plan.index(b"weight_", len(plan) // 2) - 4000
-    return plan[:at] + np.float32(0.5).tobytes() * 100 + plan[at + 400 :]
+    graph = (version / FOLDER / CELL_GRAPH).read_bytes()
+    at = graph.index(b"weight_", len(graph) // 2) - 4000
+    return graph[:at] + np.float32(0.5).tobytes() * 100 + graph[at + 400 :]
 
 
 DAMAGES = {
     "other weights": (
-        lambda version, _: (version / FOLDER / PLAN).write_bytes(other_graph(version)),
+        lambda version, _: (version / FOLDER / CELL_GRAPH).write_bytes(other_graph(version)),
         "does not give the golden answers",
     ),
     "another model's cell graph": (
-        lambda version, repository: shutil.copy(repository / "stack" / "1" / FOLDER / PLAN, version / FOLDER / PLAN),
+        lambda version, repository: shutil.copy(
+            repository / "stack" / "1" / FOLDER / CELL_GRAPH, version / FOLDER / CELL_GRAPH
+        ),
         "the cell graph cannot be run",
     ),
     "a cell graph cut short": (
-        lambda version, _: (version / FOLDER / PLAN).write_bytes((version / FOLDER / PLAN).read_bytes()[:1000]),
+        lambda version, _: (version / FOLDER / CELL_GRAPH).write_bytes(
+            (version / FOLDER / CELL_GRAPH).read_bytes()[:1000]
+        ),
         "the cell graph cannot be run",
     ),
-    "no cell graph": (lambda version, _: (version / FOLDER / PLAN).unlink(), "the cell graph cannot be run"),
+    "no cell graph": (lambda version, _: (version / FOLDER / CELL_GRAPH).unlink(), "the cell graph cannot be run"),
     "no golden answers": (lambda version, _: (version / FOLDER / GOLDEN).unlink(), "golden answers cannot be read"),
     "golden answers cut short": (
         lambda version, _: (version / FOLDER / GOLDEN).write_bytes((version / FOLDER / GOLDEN).read_bytes()[:500]),
@@ -92,7 +96,7 @@ def test_a_cell_graph_in_doubt_is_not_used(version, repository, damage):
 
 def test_tensorflow_serves_where_the_cell_graph_is_in_doubt(version):
     """With "auto" the SavedModel itself serves, and the reason is told."""
-    (version / FOLDER / PLAN).write_bytes(b"")
+    (version / FOLDER / CELL_GRAPH).write_bytes(b"")
     engine, because = load(version)
     assert engine.name == "tensorflow"
     assert "the cell graph cannot be run" in because
@@ -153,12 +157,12 @@ print(sorted({"tensorflow", "keras", "onnx"} & {name for name, module in sys.mod
 
 def test_cell_graphs_are_served_without_tensorflow(repository):
     """The base install serves cell graphs; what needs TensorFlow says what to install, and why it is needed."""
-    versions = [str(repository / name / "1") for name in ("stack", "flat")]
+    versions = [str(repository / name / "1") for name in ("stack", "own-whole")]
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *versions]
     name, rejected, imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert name == "onnx"
     assert "pip install 'lstm-carousel[tensorflow]'" in rejected
-    assert "(Flatten) needs all timesteps at once" in rejected
+    assert "the activation 'cubed' has no ONNX form here" in rejected
     assert imported == "[]"
 
 

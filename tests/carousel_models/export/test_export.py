@@ -88,7 +88,7 @@ def test_a_version_tells_what_it_is(version):
     signature, manifest = read_signature(version), read_manifest(version)
     assert (signature.timesteps, signature.input_dim, signature.units) == (None, 3, 2)
     assert manifest.fingerprint == fingerprint(version)
-    assert (manifest.plan, manifest.no_plan_because, manifest.keras_version) == (True, "", keras.__version__)
+    assert (manifest.cell_graph, manifest.not_lowered_because, manifest.keras_version) == (True, "", keras.__version__)
     answers = read_golden(version / FOLDER / GOLDEN)
     assert [len(golden.inputs) for golden in answers] == [1, 2, 6, 7]
     drawn = np.concatenate([golden.inputs for golden in answers])
@@ -121,16 +121,70 @@ def test_a_file_is_exported_as_the_model_in_it(model, tmp_path, kind):
     assert disagreement(serve(inputs=tf.constant(inputs))["last_step"].numpy(), model.predict(inputs, verbose=0)) == ""
 
 
-def test_what_tensorflow_alone_can_serve_is_said(tmp_path, caplog):
-    """A model that rides whole is exported all the same, with the reason in its manifest and in the log."""
-    stack = [layers.Input((None, 3)), layers.Bidirectional(layers.LSTM(4, stateful=False, recurrent_dropout=0.5))]
+def test_a_whole_model_is_exported_with_its_cell_graph(tmp_path, caplog):
+    """It is said that it takes no live sequences, and which layer is why."""
+    stack = [layers.Input((None, 3)), layers.Bidirectional(layers.LSTM(4, recurrent_dropout=0.5))]
     with caplog.at_level(logging.WARNING):
         exported = export(keras.Sequential(stack), tmp_path, "whole")
     manifest = read_manifest(exported)
-    assert (manifest.states, manifest.plan) == ((), False)
-    assert "(Bidirectional) reads the sequence from its end as well" in manifest.no_plan_because
-    assert manifest.no_plan_because in caplog.text
+    assert (manifest.states, manifest.cell_graph, manifest.not_lowered_because) == ((), True, "")
+    assert "(Bidirectional) reads the sequence from its end as well" in manifest.not_stepwise_because
+    assert manifest.not_stepwise_because in caplog.text
     assert read_signature(exported).sequence is None
+
+
+@keras.saving.register_keras_serializable("tests")
+def cubed(x):
+    """An activation that no library knows."""
+    return x * x * x
+
+
+def test_what_tensorflow_alone_can_serve_is_said(tmp_path, caplog):
+    """Without a lowering a model is exported all the same, with the reason in its manifest and in the log."""
+    with caplog.at_level(logging.WARNING):
+        exported = export(
+            keras.Sequential([layers.Input((None, 3)), layers.LSTM(4, activation=cubed)]), tmp_path, "own"
+        )
+    manifest = read_manifest(exported)
+    assert (len(manifest.states), manifest.cell_graph) == (2, False)
+    assert "the activation 'cubed' has no ONNX form here" in manifest.not_lowered_because
+    assert manifest.not_lowered_because in caplog.text
+
+
+def test_a_stateful_model_says_where_its_requests_start(tmp_path, caplog):
+    """Keras goes on from its last batch; a request starts from zeros."""
+    stack = [layers.Input(batch_shape=(2, 6, 3)), layers.LSTM(4, stateful=True, name="keeps")]
+    with caplog.at_level(logging.WARNING):
+        export(keras.Sequential(stack), tmp_path, "stateful")
+    assert "stateful=True of keeps: each request starts from zeros" in caplog.text
+
+
+def test_the_shortest_sequence_is_known(tmp_path):
+    """A model that cannot take one timestep says how many it takes at least, and its lengths are recorded."""
+    sequences = {"return_sequences": True}
+    stack = [layers.Input((None, 3)), layers.Conv1D(4, 5), layers.MaxPooling1D(2), layers.LSTM(4, **sequences)]
+    exported = export(keras.Sequential(stack), tmp_path, "short")
+    assert read_manifest(exported).min_timesteps == 6
+    answers = read_golden(exported / FOLDER / GOLDEN)
+    assert [(len(golden.inputs), len(golden.sequence)) for golden in answers] == [(6, 1), (16, 6), (40, 18)]
+
+
+def test_tokens_are_what_the_signature_says(tmp_path):
+    """Floats before an Embedding are tokens to who sends them; masked ones are among the golden answers."""
+    stack = [layers.Input((None,)), layers.Embedding(50, 4, mask_zero=True), layers.Bidirectional(layers.LSTM(3))]
+    exported = export(keras.Sequential(stack), tmp_path, "tokens")
+    signature = read_manifest(exported).complete(read_signature(exported))
+    assert (str(signature.inputs), signature.vocabulary) == ("inputs int32 [?, ?]", 50)
+    drawn = np.concatenate([golden.inputs for golden in read_golden(exported / FOLDER / GOLDEN)])
+    assert (drawn.min(), drawn.dtype) == (0, np.int32)
+
+
+def test_where_float32_drifts_float64_is_the_judge(tmp_path):
+    """recurrent_activation=None over 60 timesteps: Keras itself is further from the truth than the cell graph is."""
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([layers.Input((60, 3)), layers.LSTM(8, recurrent_activation=None)])
+    exported = export(model, tmp_path, "drifts")
+    assert read_manifest(exported).cell_graph
 
 
 def test_an_untrained_model_that_grows_without_bound_is_exported(tmp_path):

@@ -28,16 +28,40 @@ class Subclassed(keras.Model):
         return inputs
 
 
+def batch_dependent():
+    """Its answer to a sequence is how it differs from the others."""
+    taken = layers.Input((4, 2))
+    return keras.Model(taken, layers.LSTM(2)(taken - keras.ops.mean(taken, axis=0, keepdims=True)))
+
+
+def quantised():
+    """A head in eight bits."""
+    model = keras.Sequential([layers.Input((4, 2)), layers.LSTM(2), layers.Dense(8, name="eight")])
+    model.quantize("int8")
+    return model
+
+
 REFUSED = {
     "several inputs": (several_inputs, "has 2 inputs and 1 outputs: one of each is served"),
     "several outputs": (several_outputs, "has 1 inputs and 3 outputs: one of each is served"),
     "subclassed": (Subclassed, "Subclassed is no Sequential or functional model with known shapes"),
     "not built": (lambda: keras.Sequential([layers.LSTM(2)]), "with keras.layers.Input((timesteps, input_dim)) first"),
-    "no LSTM": (lambda: keras.Sequential([layers.Input((4, 2)), layers.GRU(2)]), "has no LSTM layer"),
-    "tokens": (
-        lambda: keras.Sequential([layers.Input((4,)), layers.Embedding(9, 2), layers.LSTM(2)]),
-        "leave an Embedding out of the model and send its vectors",
+    "no recurrent layer": (
+        lambda: keras.Sequential([layers.Input((4, 2)), layers.Flatten(), layers.Dense(2)]),
+        "has no recurrent layer",
     ),
+    "text": (
+        lambda: keras.Sequential(
+            [layers.Input((1,), dtype="string"), layers.TextVectorization(9), layers.Embedding(9, 2), layers.LSTM(2)]
+        ),
+        "reads text: only numbers are served; leave it out of the model and send the tokens",
+    ),
+    "numbers without features": (
+        lambda: keras.Sequential([layers.Input((4,)), layers.Reshape((4, 1)), layers.LSTM(2)]),
+        "expected float32 [batch, timesteps, input_dim]",
+    ),
+    "its batch": (batch_dependent, "depends on the others in its batch, so it has no answer of its own"),
+    "quantised": (quantised, "layer 'eight' is quantised to int8: only float32 is served"),
     "unknown input_dim": (
         lambda: keras.Sequential([layers.Input((None, 4, 2)), layers.TimeDistributed(layers.LSTM(2))]),
         "expected float32 [batch, timesteps, input_dim]",
@@ -45,12 +69,6 @@ REFUSED = {
     "half precision": (
         lambda: keras.Sequential([layers.Input((4, 2)), layers.LSTM(2, name="half", dtype="mixed_float16")]),
         "layer 'half' computes in float16: only float32 is served",
-    ),
-    "other timesteps": (
-        lambda: keras.Sequential(
-            [layers.Input((4, 2)), layers.LSTM(2), layers.RepeatVector(3), layers.LSTM(2, return_sequences=True)]
-        ),
-        "end the model in keras.layers.Flatten() and reshape the answer",
     ),
 }
 

@@ -1,153 +1,183 @@
-"""Every option of the layers that ride in chunks: sequence form and plan answer as the user's own model does."""
+"""Every layer that has a lowering answers as Keras does, and keeps the one promise."""
 
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 from carousel.artifact import disagreement
 from carousel.engines import OnnxEngine
-from carousel_models.lowering.graph import NoPlan
-from carousel_models.lowering.plan import plan_of
-from carousel_models.lowering.sequence_form import RidesWhole
-from carousel_models.lowering.stack import stack_of
+from carousel_models.lowering import KerasSteps, lower
+from tests.carousel_models.lowering.models import ALL, STEPWISE, WHOLE, fun, seq
 
-T, D = 5, 3
+TIMESTEPS, ROWS = 6, 17
 
 
-def sequential(*stack):
-    """A model over [T, D]."""
-    return keras.Sequential([layers.Input((T, D)), *stack])
-
-
-def functional():
-    """The same written as a functional model."""
-    taken = layers.Input((T, D))
-    return keras.Model(taken, layers.Dense(2)(layers.LSTM(4)(layers.Rescaling(0.5)(taken))))
-
-
-def normalised(shape=(T, D), **options):
-    """A Normalization that has seen rows."""
-    layer = layers.Normalization(**options)
-    layer.adapt(np.random.default_rng(0).normal([5, -3, 0], [2, 9, 0.1], (50, *shape)).astype(np.float32))
-    return layer
-
-
-CHUNKABLE = {
-    "no bias": lambda: sequential(layers.LSTM(4, use_bias=False)),
-    "linear": lambda: sequential(layers.LSTM(4, activation=None, recurrent_activation="hard_sigmoid")),
-    "stateful": lambda: keras.Sequential([layers.Input(batch_shape=(2, T, D)), layers.LSTM(4, stateful=True)]),
-    "unrolled": lambda: sequential(layers.LSTM(4, unroll=True)),
-    "a cell": lambda: sequential(layers.RNN(layers.LSTMCell(4))),
-    "stacked cells": lambda: sequential(layers.RNN([layers.LSTMCell(4), layers.LSTMCell(3)], return_sequences=True)),
-    "functional": functional,
-    "nested": lambda: sequential(
-        keras.Sequential([layers.LSTM(4, return_sequences=True), layers.LSTM(3)]), layers.Dense(2)
-    ),
-    "time distributed": lambda: sequential(
-        layers.LSTM(4, return_sequences=True), layers.TimeDistributed(layers.Dense(2, activation="relu"))
-    ),
-    "flat already": lambda: sequential(layers.LSTM(4), layers.Flatten(), layers.Dense(2)),
-    "normalization": lambda: sequential(normalised(), layers.LSTM(4)),
-    "one normalization for all": lambda: sequential(normalised(axis=None), layers.LSTM(4)),
-    "normalization undone": lambda: sequential(layers.LSTM(3), normalised((D,), invert=True)),
-    "rescaling": lambda: sequential(layers.Rescaling([0.1, 2.0, 3.0], -1.0), layers.LSTM(4)),
-    "batch normalization": lambda: sequential(layers.LSTM(4), layers.BatchNormalization(scale=False), layers.Dense(2)),
-    "layer normalization": lambda: sequential(layers.LSTM(4), layers.LayerNormalization(axis=1, center=False)),
-    "capped": lambda: sequential(layers.LSTM(4), layers.ReLU(max_value=0.1, negative_slope=0.2)),
-    "noise": lambda: sequential(
-        layers.GaussianNoise(1.0), layers.SpatialDropout1D(0.5), layers.LSTM(4), layers.AlphaDropout(0.5)
-    ),
-    "probabilities": lambda: sequential(layers.LSTM(4), layers.Dense(5), layers.Softmax()),
-    "activation": lambda: sequential(layers.LSTM(4), layers.Activation("softplus")),
-}
-
-
-@pytest.mark.parametrize("name", CHUNKABLE)
-def test_plan_and_sequence_form_answer_as_the_model(name):
-    """Within 1e-5 of the user's own model, at its last step, from inputs of its range."""
+def built(build):
+    """A model whose weights, biases too, are anything but zeros, and inputs for it, [rows, timesteps, ...]."""
     keras.utils.set_random_seed(1)
-    model = CHUNKABLE[name]()
-    stack = stack_of(model)
-    inputs = np.random.default_rng(1).standard_normal((2, T, D), np.float32)
-    own = np.asarray(model(inputs, training=False))
-    own = own[:, -1] if own.ndim == 3 else own
-    sequence, _ = stack.advance(inputs, [np.zeros((2, state.units), np.float32) for state in stack.states])
-    assert disagreement(np.asarray(sequence)[:, -1], own) == ""
-    width = sum(state.units for state in stack.states)
-    engine = OnnxEngine(plan_of(stack))
-    outputs, _ = engine.run(np.ascontiguousarray(inputs.swapaxes(0, 1)), np.zeros((2, width), np.float32))
-    assert outputs.shape == (T, 2, stack.units)
-    assert disagreement(outputs[-1], own) == ""
+    model = build()
+    rng = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(weight + 0.1 * rng.standard_normal(weight.shape))
+    (taken,) = model.inputs
+    if len(taken.shape) == 2:
+        return model, rng.integers(0, 4, (ROWS, TIMESTEPS), np.int32)
+    inputs = rng.standard_normal((ROWS, TIMESTEPS, taken.shape[2]), np.float32)
+    # Where a model masks timesteps it masks zeros: none in the first row, all in the last, any in those between.
+    inputs[rng.random((ROWS, TIMESTEPS)) < np.linspace(-0.1, 1.1, ROWS)[:, None]] = 0
+    return model, inputs
 
 
-def branching():
-    """A residual beside an LSTM."""
-    taken = layers.Input((T, D))
-    return keras.Model(taken, layers.Add()([taken, layers.LSTM(D, return_sequences=True)(taken)]))
+def answered(model, inputs):
+    """What Keras answers."""
+    batch = model.inputs[0].shape[0] or ROWS
+    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    for layer in stateful:
+        layer.stateful = False
+    # Keras averages no timesteps to NaN; so must the graph.
+    own = np.nan_to_num(model(inputs[:batch].astype(model.inputs[0].dtype), training=False), nan=77)
+    for layer in stateful:
+        layer.stateful = True
+    return own
 
 
-def shared():
-    """One LSTM twice."""
-    taken, lstm = layers.Input((T, D)), layers.LSTM(D, return_sequences=True)
-    return keras.Model(taken, lstm(lstm(taken)))
+def in_chunks(engine, inputs, state, cuts):
+    """Run [timesteps, rows, ...] in chunks."""
+    pieces, begin = [], 0
+    for steps in cuts:
+        outputs, state = engine.run(np.ascontiguousarray(inputs[begin : begin + steps]), state)
+        pieces.append(outputs)
+        begin += steps
+    return np.concatenate(pieces), state
+
+
+def alone_and_together(engine, inputs, width, all_cuts):
+    """Every row alone is, bit for bit, what it is in any company and in any chunks. Return outputs, rows together."""
+    rng = np.random.default_rng(2)
+    steps = np.ascontiguousarray(inputs.swapaxes(0, 1))
+    before = np.zeros((ROWS, width), np.float32)
+    before[::2] = 0.5 * rng.standard_normal((len(before[::2]), width))
+    alone = [engine.run(np.ascontiguousarray(steps[:, i : i + 1]), before[i : i + 1]) for i in range(ROWS)]
+    outputs = np.concatenate([given for given, _ in alone], axis=1)
+    states = np.concatenate([state for _, state in alone])
+    for cuts in all_cuts:
+        for rows in (slice(0, ROWS), slice(3, 8), slice(5, 7)):
+            given, state = in_chunks(engine, steps[:, rows], before[rows], cuts)
+            assert given.tobytes() == np.ascontiguousarray(outputs[:, rows]).tobytes()
+            assert state.tobytes() == np.ascontiguousarray(states[rows]).tobytes()
+
+
+@pytest.mark.parametrize("name", STEPWISE)
+def test_a_stepwise_model_answers_as_keras_in_any_company_and_chunks(name):
+    """Cell graph and SavedModel within 1e-5 of Keras; no bit of the cell graph's answers depends on mates or cuts."""
+    model, inputs = built(STEPWISE[name])
+    graph = lower(model)
+    assert (graph.stepwise, graph.not_stepwise_because, graph.not_lowered_because) == (True, "", "")
+    engine = OnnxEngine(graph.content)
+    width = sum(state.units for state in graph.states)
+    own = answered(model, inputs)
+    outputs, _ = engine.run(np.ascontiguousarray(inputs.swapaxes(0, 1)), np.zeros((ROWS, width), np.float32))
+    outputs = outputs.swapaxes(0, 1)
+    assert disagreement(outputs[: len(own), -1] if own.ndim == 2 else outputs, own) == ""
+    zeros = [np.zeros((ROWS, state.units), np.float32) for state in graph.states]
+    steps = KerasSteps(model, graph.states)
+    first, zeros = steps.advance(ops.convert_to_tensor(inputs[:, :2]), zeros)
+    rest, _ = steps.advance(ops.convert_to_tensor(inputs[:, 2:]), zeros)
+    assert disagreement(np.concatenate([first, rest], axis=1), outputs) == ""
+    alone_and_together(engine, inputs, width, [(6,), (1, 5), (1,) * 6])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_model_answers_as_keras_in_any_company(name):
+    """Within 1e-5 of Keras, of whatever length; the layer that needs the whole sequence is named."""
+    build, because = WHOLE[name]
+    model, inputs = built(build)
+    graph = lower(model)
+    assert (graph.stepwise, graph.not_lowered_because) == (False, "")
+    assert because in graph.not_stepwise_because
+    engine = OnnxEngine(graph.content)
+    own = answered(model, inputs)
+    outputs, _ = engine.run(np.ascontiguousarray(inputs.swapaxes(0, 1)), np.zeros((ROWS, 0), np.float32))
+    outputs = np.nan_to_num(outputs, nan=77)
+    assert disagreement(outputs[-1] if own.ndim == 2 else outputs.swapaxes(0, 1), own) == ""
+    alone_and_together(engine, inputs, 0, [(6,)])
 
 
 class MyLSTM(layers.LSTM):
     """It may do anything."""
 
 
-WHOLE = {
-    "(Bidirectional) reads the sequence from its end as well": lambda: sequential(layers.Bidirectional(layers.LSTM(2))),
-    "reads the sequence from its end (go_backwards=True)": lambda: sequential(layers.LSTM(2, go_backwards=True)),
-    "(Masking) skips timesteps by their values": lambda: sequential(layers.Masking(), layers.LSTM(2)),
-    "(Flatten) needs all timesteps at once": lambda: sequential(
-        layers.LSTM(2, return_sequences=True), layers.Flatten()
+def squashed(x):
+    """An activation that nobody else knows."""
+    return x / (1 + ops.abs(x))
+
+
+NOT_LOWERED = {
+    "layer 'mine' (MyLSTM) has no lowering to ONNX": lambda: seq(MyLSTM(2, name="mine")),
+    "(LSTM): the activation 'squashed' has no ONNX form here": lambda: seq(layers.LSTM(2, activation=squashed)),
+    "(Dense): the activation 'squashed'": lambda: seq(layers.LSTM(2), layers.Dense(2, activation=squashed)),
+    "(Mean) works along the batch axis: an answer would depend on its batch-mates": lambda: fun(
+        lambda x: layers.LSTM(2)(x - ops.mean(x, axis=0, keepdims=True))
     ),
-    "(Conv1D) is not known to need only the timesteps so far": lambda: sequential(layers.Conv1D(2, 2), layers.LSTM(2)),
-    "(RepeatVector) starts a second sequence": lambda: sequential(
-        layers.LSTM(2), layers.RepeatVector(T), layers.LSTM(2)
-    ),
-    "(MyLSTM) is not known": lambda: sequential(MyLSTM(2)),
-    "a cell that is not an LSTMCell: GRUCell": lambda: sequential(layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)])),
-    "(Softmax) works along the axes [1]": lambda: sequential(
-        layers.LSTM(2, return_sequences=True), layers.Softmax(axis=1)
-    ),
-    "another mean for every timestep": lambda: sequential(normalised(axis=(1, 2)), layers.LSTM(2)),
-    "the model branches": branching,
-    "is used more than once": shared,
+    "has a cell that has no lowering to ONNX: Twice": lambda: seq(layers.RNN(Twice())),
+    "(Softmax) takes a mask": lambda: seq(layers.Masking(), layers.LSTM(3, **ALL), layers.Softmax()),
 }
 
 
-@pytest.mark.parametrize("reason", WHOLE)
-def test_what_cannot_ride_in_chunks_is_named(reason):
-    """The layer and why, in plain words."""
-    with pytest.raises(RidesWhole) as error:
-        stack_of(WHOLE[reason]())
-    assert reason in str(error.value)
+class Twice(layers.Layer):
+    """A cell of one's own."""
+
+    state_size = output_size = 3
+
+    def call(self, inputs, states):
+        """Add up."""
+        return inputs + states[0], [inputs + states[0]]
 
 
-@pytest.mark.parametrize(
-    ("stack", "reason"),
-    [
-        ([layers.LSTM(2, activation="gelu", name="odd")], "layer 'odd': ONNX's LSTM has no activation 'gelu'"),
-        ([layers.LSTM(2), layers.Dense(2, activation="mish", name="head")], "layer 'head': the activation 'mish'"),
-        ([layers.LSTM(2), layers.ReLU(threshold=0.5, name="gate")], "layer 'gate': ReLU with a threshold"),
-    ],
-)
-def test_what_has_no_plan_is_named(stack, reason):
-    """It rides in chunks all the same: TensorFlow's `advance` knows every activation."""
-    with pytest.raises(NoPlan) as error:
-        plan_of(stack_of(sequential(*stack)))
-    assert reason in str(error.value)
+@pytest.mark.parametrize("reason", NOT_LOWERED)
+def test_what_has_no_lowering_is_named(reason):
+    """The layer and why, in plain words; TensorFlow serves such a model."""
+    graph = lower(NOT_LOWERED[reason]())
+    assert graph.content is None
+    assert reason in graph.not_lowered_because
+
+
+def test_an_unknown_activation_leaves_a_model_stepwise():
+    """TensorFlow's `advance` knows every activation."""
+    graph = lower(seq(layers.LSTM(2, activation=squashed)))
+    assert [state.units for state in graph.states] == [2, 2]
 
 
 def test_states_of_layers_with_one_name_have_names_of_their_own():
     """A signature's arguments are identifiers, and no two are the same."""
-    model = sequential(
-        layers.LSTM(2, return_sequences=True, name="a-b"),
-        layers.LSTM(2, return_sequences=True, name="a.b"),
-        layers.LSTM(2, name="1st"),
+    inner = keras.Sequential([layers.Input((6, 2)), layers.LSTM(2, name="a.b", **ALL)])
+    model = seq(layers.LSTM(2, name="a-b", **ALL), inner, layers.LSTM(2, name="1st"))
+    names = [state.name for state in lower(model).states]
+    assert names == ["a_b_h", "a_b_c", "a_b_h_1", "a_b_c_1", "_1st_h", "_1st_c"]
+
+
+def test_softplus_inside_an_lstm_does_not_overflow():
+    """Above 88, where exp(x) is infinite, softplus is x."""
+    model = seq(layers.LSTM(1, activation="softplus", use_bias=False))
+    model.set_weights([np.full(weight.shape, 1.0) for weight in model.get_weights()])
+    inputs = np.full((1, 6, 3), 40.0, np.float32)
+    engine = OnnxEngine(lower(model).content)
+    outputs, _ = engine.run(inputs.swapaxes(0, 1), np.zeros((1, 2), np.float32))
+    assert disagreement(outputs[-1], answered(model, inputs)) == ""
+    assert np.isfinite(outputs).all()
+
+
+def test_masks_go_on_after_an_attention_as_they_do_in_keras():
+    """MultiHeadAttention takes away the mask of what it was called on, and its answer has the query's."""
+
+    def build(x):
+        read = layers.LSTM(4, **ALL)(layers.Masking()(x))
+        attended = layers.MultiHeadAttention(2, 3)(read, read)
+        return layers.GlobalAveragePooling1D()(layers.Add()([read, attended]))
+
+    model, inputs = built(lambda: fun(build))
+    outputs, _ = OnnxEngine(lower(model).content).run(
+        np.ascontiguousarray(inputs[:16].swapaxes(0, 1)), np.zeros((16, 0), np.float32)
     )
-    names = [state.name for state in stack_of(model).states]
-    assert names == ["a_b_h", "a_b_c", "a_b_1_h", "a_b_1_c", "_1st_h", "_1st_c"]
+    assert disagreement(np.nan_to_num(outputs[-1], nan=77), answered(model, inputs[:16])) == ""

@@ -26,11 +26,16 @@ def write_answer(question: Question, version: Version, rides: list[Sequence]) ->
 
 
 def _padded(rides: list[Sequence], timesteps: int) -> Floats:
-    """Lay the full sequences side by side, [samples, timesteps, units], zeros past each one's length."""
-    first = _output(rides[0])
-    padded = np.zeros((len(rides), timesteps, first.shape[-1]), np.float32)
-    for row, ride in zip(padded, rides, strict=True):
-        row[: ride.timesteps] = _output(ride)
+    """Lay the full sequences side by side, [samples, timesteps, units], zeros past each one's length.
+
+    A whole model may give another number of timesteps than it takes; then there are as many as its longest answer has.
+    """
+    outputs = [_output(ride) for ride in rides]
+    if any(len(output) != ride.timesteps for output, ride in zip(outputs, rides, strict=True)):
+        timesteps = max(len(output) for output in outputs)
+    padded = np.zeros((len(rides), timesteps, outputs[0].shape[-1]), np.float32)
+    for row, output in zip(padded, outputs, strict=True):
+        row[: len(output)] = output
     return padded
 
 

@@ -1,4 +1,4 @@
-"""Plans that no exporter writes: real graphs on the real engine, each with one fault."""
+"""Cell graphs that no exporter writes: real graphs on the real engine, each with one fault."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from onnx import TensorProto, numpy_helper
 from onnx.helper import make_node
 
 
-def depend_on_the_batch(plan: Path) -> None:
+def depend_on_the_batch(graph: Path) -> None:
     """Add to every output a millionth of the mean of its batch: within every tolerance, and no longer its own."""
     share = numpy_helper.from_array(np.float32(1e-6), "share")
     _add(
-        plan,
+        graph,
         [
             make_node("ReduceMean", ["own"], ["mean"], axes=[1], keepdims=1),
             make_node("Mul", ["mean", "share"], ["added"]),
@@ -21,10 +21,10 @@ def depend_on_the_batch(plan: Path) -> None:
     )
 
 
-def fail_above(plan: Path, limit: float) -> None:
+def fail_above(graph: Path, limit: float) -> None:
     """Let the engine fail where an input is above the limit: it is told to look past the end of a tensor."""
     _add(
-        plan,
+        graph,
         [
             make_node("ReduceMax", ["inputs"], ["largest"], keepdims=0),
             make_node("Greater", ["largest", "limit"], ["above"]),
@@ -36,12 +36,12 @@ def fail_above(plan: Path, limit: float) -> None:
     )
 
 
-def _add(plan: Path, nodes: list[onnx.NodeProto], *constants: onnx.TensorProto) -> None:
+def _add(graph: Path, nodes: list[onnx.NodeProto], *constants: onnx.TensorProto) -> None:
     """Let `nodes` make `added` from `own`, the outputs so far, and from the inputs; add it to the outputs."""
-    model = onnx.load(plan)
+    model = onnx.load(graph)
     [last] = [node for node in model.graph.node if "outputs" in node.output]
     last.output[:] = ["own"]
     model.graph.node.extend([*nodes, make_node("Add", ["own", "added"], ["outputs"])])
     model.graph.initializer.extend(constants)
     onnx.checker.check_model(model)
-    onnx.save(model, plan)
+    onnx.save(model, graph)
