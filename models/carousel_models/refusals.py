@@ -3,6 +3,7 @@
     TrainingError          a CarouselError, so that the command line tells it like any other
     ├── RecipeRefused     a recipe cannot be read, or says what cannot be built
     ├── SourceRefused     a file, column, value or policy that yields no windows, or too few rows
+    ├── CheckpointRefused a checkpoint is damaged, or of another training
     ├── FitDiverged       the loss became infinite or NaN
     ├── ExportRefused     a Keras model or its file cannot be exported as it is
     └── VersionExists     a model repository has that version already
@@ -23,6 +24,10 @@ class RecipeRefused(TrainingError):
 
 class SourceRefused(TrainingError):
     """The source of a recipe yields no windows: a bad file, column, value or policy, or too few rows."""
+
+
+class CheckpointRefused(TrainingError):
+    """A checkpoint cannot be gone on from: it is damaged, or of another recipe or other examples."""
 
 
 class FitDiverged(TrainingError):

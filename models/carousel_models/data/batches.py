@@ -1,6 +1,7 @@
 """Examples in batches of one length: nothing is padded, so a model needs no mask to be trained exactly."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,26 @@ from numpy.typing import NDArray
 from carousel_models.data.examples import Examples
 
 
-def batches_of(examples: Examples, batch_size: int, chance: np.random.Generator | None = None) -> tf.data.Dataset:
+@dataclass(slots=True)
+class Shuffle:
+    """Another order for every epoch, decided by the seed and the epoch alone: a fit may begin with any of them."""
+
+    seed: int
+    epoch: int = 0
+
+    @property
+    def chance(self) -> np.random.Generator:
+        """The epoch's own random numbers."""
+        return np.random.default_rng((self.seed, self.epoch))
+
+
+def batches_of(examples: Examples, batch_size: int, shuffle: Shuffle | None = None) -> tf.data.Dataset:
     """Batch `examples` by equal length.
 
     Args:
         examples: What to batch.
         batch_size: The most examples of a batch; a length's last batch may be smaller.
-        chance: Shuffles examples and batches anew at every pass; None keeps them in order of length.
+        shuffle: Orders examples and batches at every pass; None keeps them in order of length.
 
     Returns:
         Batches of inputs [batch, timesteps, input_dim] and targets [batch, ...].
@@ -24,7 +38,7 @@ def batches_of(examples: Examples, batch_size: int, chance: np.random.Generator 
     lengths = np.array([len(sequence) for sequence in examples.inputs])
 
     def passes() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for rows in _rows(lengths, batch_size, chance):
+        for rows in _rows(lengths, batch_size, None if shuffle is None else shuffle.chance):
             yield np.stack([examples.inputs[row] for row in rows]), examples.targets[rows]
 
     inputs = tf.TensorSpec((None, None, examples.inputs[0].shape[1]), tf.float32)

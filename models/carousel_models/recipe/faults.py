@@ -37,6 +37,8 @@ def _place(fault: ErrorDetails) -> tuple[int | str, ...]:
             return ("stack", layer, *rest)
         case ("tune", "open", str(key), *_):
             return ("tune", "open", key)
+        case ("fit", "class_weight", _, *rest):
+            return ("fit", "class_weight", *rest)
     return fault["loc"]
 
 

@@ -1,10 +1,16 @@
 """How the layers of a recipe are fitted."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from carousel_models.recipe.tables import Count, Named, Table
+from carousel_models.recipe.tables import Count, Fraction, Named, Table
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+def _form(weights: Any) -> str:
+    return "table" if isinstance(weights, dict) else "name"
 
 
 class EarlyStopping(Table):
@@ -15,10 +21,22 @@ class EarlyStopping(Table):
     restore_best_weights: bool = True
 
 
+class ReduceLearningRate(Table):
+    """Multiply the learning rate by `factor` whenever that loss has not bettered for `patience` epochs."""
+
+    factor: Fraction = 0.1
+    patience: Count = 10
+    min_delta: Annotated[float, Field(ge=0)] = 1e-4
+    cooldown: Annotated[int, Field(ge=0)] = 0
+    min_lr: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Fit(Table):
     """How `keras.Model.fit` is called.
 
     Attributes:
+        optimizer: Clipping is Keras' own, as config.clipnorm; so are schedules, as a table config.learning_rate.
+        class_weight: How much the examples of each class count, by its label; "balanced" makes the classes count alike.
         scale_inputs: Put a Normalization layer, adapted on the training split alone, before the stack.
         scale_targets: Fit forecasts in units of the training targets' deviation; the model itself turns them back.
     """
@@ -28,5 +46,13 @@ class Fit(Table):
     epochs: Count
     batch_size: Count = 32
     early_stopping: EarlyStopping | None = None
+    reduce_learning_rate: ReduceLearningRate | None = None
+    class_weight: (
+        Annotated[
+            Annotated[Literal["balanced"], Tag("name")] | Annotated[dict[str, Weight], Tag("table")],
+            Discriminator(_form),
+        ]
+        | None
+    ) = None
     scale_inputs: bool = True
     scale_targets: bool = True

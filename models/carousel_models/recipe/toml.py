@@ -9,7 +9,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from carousel_models.recipe.faults import faults_of
-from carousel_models.recipe.fitting import EarlyStopping, Fit
+from carousel_models.recipe.fitting import EarlyStopping, Fit, ReduceLearningRate
 from carousel_models.recipe.layers import GRU, LSTM, Dense
 from carousel_models.recipe.recipe import Recipe
 from carousel_models.recipe.search_space import Open, Range, Tune
@@ -47,8 +47,8 @@ def _checked(path: Path, tables: Mapping[str, Any]) -> Recipe:
         raise RecipeRefused("\n".join(f"{path}: {fault}" for fault in faults_of(error, _KEYS))) from error
 
 
-_KEYS = frozenset(
-    key
-    for table in (Recipe, CsvSource, AeonSource, LSTM, GRU, Dense, Named, Fit, EarlyStopping, Tune, Open, Range)
-    for key in table.model_fields
+_TABLES = (
+    *(Recipe, CsvSource, AeonSource, LSTM, GRU, Dense, Named),
+    *(Fit, EarlyStopping, ReduceLearningRate, Tune, Open, Range),
 )
+_KEYS = frozenset(key for table in _TABLES for key in table.model_fields)

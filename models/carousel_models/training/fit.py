@@ -3,27 +3,29 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from carousel.tensors import Floats
-from carousel_models.data.batches import batches_of
-from carousel_models.data.examples import Examples, Splits
+from carousel_models.data.batches import Shuffle, batches_of
+from carousel_models.data.examples import Splits
 from carousel_models.recipe import Recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
-from carousel_models.report.scores import judge
-from carousel_models.training.baselines import baselines_of
-from carousel_models.training.network import compiled, layers_of
-from carousel_models.training.result import History, Judged
-
-JUDGED_AT_ONCE = 256
-"""Examples of a batch where none is fitted."""
+from carousel_models.training.course import Course
+from carousel_models.training.judging import JUDGED_AT_ONCE
+from carousel_models.training.network import class_weights, compiled, layers_of
+from carousel_models.training.result import History
+from carousel_models.training.scaling import moments, to_deviations, to_raw_units
 
 
 def fitted(
-    recipe: Recipe, splits: Splits, callbacks: Sequence[keras.callbacks.Callback] = ()
+    recipe: Recipe,
+    splits: Splits,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> tuple[keras.Model, History]:
     """Fit the layers of `recipe` to the training split; the same recipe gives the same weights on one machine.
 
@@ -31,10 +33,14 @@ def fitted(
     in standard deviations, so that loss and learning rate mean the same whatever the unit, and a layer behind them
     turns their answers back into raw numbers.
 
+    An interrupt from the keyboard ends it after one epoch or more as if the recipe had asked for no further epoch.
+
     Args:
         recipe: What to build and how to fit it.
         splits: The examples; those for testing are not looked at.
         callbacks: Keras' own, told of every epoch; `val_error` is the loss on the validation split without penalties.
+        checkpoint: Where all that is needed to go on is written after each epoch; nowhere if None.
+        resume: Go on from what is there, to the same weights as without an interruption, bit for bit.
 
     Returns:
         A model that takes raw numbers, float32 [batch, timesteps, input_dim], and gives raw numbers, [batch, units];
@@ -42,92 +48,79 @@ def fitted(
 
     Raises:
         RecipeRefused: Keras does not know something that the recipe names, or the heads do not fit the targets.
+        CheckpointRefused: What is there to go on from is damaged or of another fit.
         FitDiverged: The loss became infinite or NaN.
+        KeyboardInterrupt: There was an interrupt in the first epoch.
     """
     _refuse_heads(recipe, splits)
     keras.utils.set_random_seed(recipe.seed)
     inputs = keras.Input((None, splits.input_dim), name="inputs")
-    scaled = [_normalization(splits.train)] if recipe.fit.scale_inputs else []
+    scaled = [to_deviations(*moments(np.concatenate(splits.train.inputs)))] if recipe.fit.scale_inputs else []
     core = compiled(keras.Sequential([inputs, *scaled, *layers_of(recipe)], name="core"), recipe.fit)
     train, validation, raw_units = splits.train, splits.validation, []
     if splits.task == "forecast" and recipe.fit.scale_targets:
-        mean, variance = _moments(train.targets)
+        mean, variance = moments(train.targets)
         train, validation = (
             replace(part, targets=(part.targets - mean) / np.sqrt(variance)) for part in (train, validation)
         )
-        raw_units = [keras.layers.Normalization(mean=mean, variance=variance, invert=True, name="raw_units")]
-    history = _fit(core, recipe, train, validation, callbacks)
+        raw_units = [to_raw_units(mean, variance)]
+    shuffle = Shuffle(recipe.seed)
+    counting = _counting(recipe)
+    course = Course(recipe, train, counting, shuffle)
+    done = course.keep(checkpoint, resume=resume) if checkpoint else 0
+    began, interrupted = time.monotonic(), False
+    try:
+        core.fit(
+            batches_of(train, recipe.fit.batch_size, shuffle),
+            validation_data=batches_of(validation, JUDGED_AT_ONCE),
+            initial_epoch=done,
+            epochs=done if course.stopped else max(done, recipe.fit.epochs),
+            callbacks=[keras.callbacks.TerminateOnNaN(), *counting, course, *callbacks],
+            class_weight=class_weights(recipe, splits),
+            shuffle=False,  # the batches shuffle themselves
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        if not course.weights:
+            raise
+        interrupted = True
+        core.set_weights(course.weights)
+        for callback in counting:
+            callback.on_train_end()
+    history = _history(recipe, course, counting, time.monotonic() - began, interrupted=interrupted)
     return keras.Sequential([inputs, *core.layers, *raw_units], name="model"), history
 
 
-def wake() -> None:
-    """Let TensorFlow look for devices now: the first use of it does, and says so aloud."""
-    tf.config.list_logical_devices()
-
-
-def answers(model: keras.Model, examples: Examples) -> Floats:
-    """Give the model's answer to every example, in their order: float32 [examples, units]."""
-    by_length = np.argsort([len(sequence) for sequence in examples.inputs], kind="stable")
-    given: Floats = model.predict(batches_of(examples, JUDGED_AT_ONCE), verbose=0)
-    return given[np.argsort(by_length)]
-
-
-def judged(model: keras.Model, recipe: Recipe, splits: Splits) -> tuple[Judged, Judged]:
-    """Judge `model` beside its baselines on the validation and on the test split, in that order."""
-    baselines = baselines_of(splits)
-
-    def judgement(split: str, examples: Examples) -> Judged:
-        answered, said = answers(model, examples), baselines.said(examples)
-        return Judged(answered, said, judge(splits, split, answered, said, recipe.measured_in))
-
-    return judgement("validation", splits.validation), judgement("test", splits.test)
-
-
-def _fit(
-    core: keras.Model,
-    recipe: Recipe,
-    train: Examples,
-    validation: Examples,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> History:
+def _counting(recipe: Recipe) -> list[keras.callbacks.Callback]:
     fit = recipe.fit
-    own: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    counting: list[keras.callbacks.Callback] = []
+    if fit.reduce_learning_rate is not None:
+        given = fit.reduce_learning_rate.model_dump()
+        counting.append(keras.callbacks.ReduceLROnPlateau("val_error", mode="min", **given))
     if fit.early_stopping is not None:
-        own.append(keras.callbacks.EarlyStopping("val_error", mode="min", **fit.early_stopping.model_dump()))
-    began = time.monotonic()
-    losses = core.fit(
-        batches_of(train, fit.batch_size, np.random.default_rng(recipe.seed)),
-        validation_data=batches_of(validation, JUDGED_AT_ONCE),
-        epochs=fit.epochs,
-        callbacks=[*own, *callbacks],
-        shuffle=False,  # the batches shuffle themselves
-        verbose=0,
-    ).history
-    loss, val_loss = losses["error"], losses.get("val_error", [])
-    if not np.isfinite(loss + val_loss).all():
+        counting.append(keras.callbacks.EarlyStopping("val_error", mode="min", **fit.early_stopping.model_dump()))
+    return counting
+
+
+def _history(
+    recipe: Recipe,
+    course: Course,
+    counting: Sequence[keras.callbacks.Callback],
+    seconds: float,
+    *,
+    interrupted: bool,
+) -> History:
+    if not course.losses or not np.isfinite(course.losses).all():
         raise FitDiverged(
-            f"the loss became infinite or NaN in epoch {len(loss)} of {recipe.name}: lower the optimizer's "
+            f"the loss became infinite or NaN in epoch {len(course.losses)} of {recipe.name}: lower the optimizer's "
             "learning_rate, give it a clipnorm, or leave scale_inputs and scale_targets on"
         )
-    restored = fit.early_stopping is not None and fit.early_stopping.restore_best_weights
-    kept = int(np.argmin(val_loss)) + 1 if restored else len(loss)
-    return History(tuple(loss), tuple(val_loss), kept, time.monotonic() - began)
-
-
-def _normalization(train: Examples) -> keras.layers.Layer:
-    mean, variance = _moments(np.concatenate(train.inputs))
-    return keras.layers.Normalization(mean=mean, variance=variance, name="scaled")
-
-
-def _moments(rows: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of every column, summed in float64: `Normalization.adapt` sums in float32.
-
-    A column that never varies has no deviation to be measured in: its variance is given as 1.
-    """
-    variance = rows.var(axis=0, dtype=np.float64)
-    return rows.mean(axis=0, dtype=np.float64).astype(np.float32), np.where(variance > 0, variance, 1).astype(
-        np.float32
-    )
+    kept = len(course.losses)
+    for callback in counting:
+        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.restore_best_weights:
+            kept = callback.best_epoch + 1
+    loss, val_loss = zip(*course.losses, strict=True)
+    return History(loss, val_loss, kept, seconds, interrupted=interrupted)
 
 
 def _refuse_heads(recipe: Recipe, splits: Splits) -> None:

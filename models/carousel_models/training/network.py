@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
+from carousel_models.data.examples import Splits
 from carousel_models.recipe import Fit, Named, Recipe, Recurrent, Weights
 from carousel_models.refusals import RecipeRefused
 
@@ -59,6 +61,27 @@ def compiled(model: keras.Model, fit: Fit) -> keras.Model:
     return model
 
 
+def class_weights(recipe: Recipe, splits: Splits) -> dict[int, float] | None:
+    """Give the weight of each class by its number, or None where all examples count alike.
+
+    Raises:
+        RecipeRefused: The recipe weighs the classes of a forecast, or a label that the source does not have.
+    """
+    said = recipe.fit.class_weight
+    if said is None:
+        return None
+    if splits.task != "classify":
+        raise RecipeRefused("fit.class_weight: the source has no classes to weigh: leave it out")
+    if said == "balanced":
+        counts = np.bincount(splits.train.targets, minlength=len(splits.outputs))
+        return {i: len(splits.train) / (len(counts) * max(int(count), 1)) for i, count in enumerate(counts)}
+    if unknown := sorted(said.keys() - set(splits.outputs)):
+        raise RecipeRefused(
+            f"fit.class_weight: {unknown[0]!r} is no class of the source; these are: {', '.join(splits.outputs)}"
+        )
+    return {i: said.get(label, 1.0) for i, label in enumerate(splits.outputs)}
+
+
 def _arguments(place: str, layer: Weights) -> dict[str, Any]:
     return {
         key: _made(f"{place}.{key}", value, _GET[key.rsplit("_", 1)[-1]]) if isinstance(value, Named) else value
@@ -68,10 +91,18 @@ def _arguments(place: str, layer: Weights) -> dict[str, Any]:
 
 def _made(place: str, named: Named, get: Callable[[Any], Any]) -> Any:
     try:
-        return get(named.identifier)
+        return get(_scheduled(named.identifier))
     except (TypeError, ValueError) as error:
         kind = place.rsplit(".", 1)[-1].rsplit("_", 1)[-1]
         raise RecipeRefused(
             f"{place}: Keras makes no {kind} of {named.identifier!r}: "
             "check class_name and config against the Keras manual"
         ) from error
+
+
+def _scheduled(identifier: str | dict[str, Any]) -> str | dict[str, Any]:
+    """Make the schedule that stands in the place of a learning rate: Keras' optimizers take it made alone."""
+    if isinstance(identifier, dict) and isinstance(identifier["config"].get("learning_rate"), dict):
+        schedule = keras.optimizers.schedules.deserialize(identifier["config"]["learning_rate"])
+        return {**identifier, "config": {**identifier["config"], "learning_rate": schedule}}
+    return identifier

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
-from carousel_models.training.quiet import quietly
+from carousel_models.training.quiet import start_tensorflow
 
 
 @contextmanager
@@ -33,13 +33,7 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with quietly():
-        import tensorflow as tf  # noqa: PLC0415 - here it is quiet
-
-        tf.get_logger().setLevel("ERROR")
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        tf.config.list_logical_devices()
+    start_tensorflow(threads=1)
 
 
 def _end_with_parent() -> None:

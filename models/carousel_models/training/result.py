@@ -20,13 +20,15 @@ class History:
         loss: On the training split in each epoch, without the penalties of regularizers, [epochs].
         val_loss: The same on the validation split after each epoch, [epochs].
         kept: The epoch whose weights the model has, from 1.
-        seconds: How long fitting took.
+        seconds: How long fitting took, since it was last resumed.
+        interrupted: Whether an interrupt from the keyboard ended it.
     """
 
     loss: tuple[float, ...]
     val_loss: tuple[float, ...]
     kept: int
     seconds: float
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """From a recipe to a trained model, its report and held-out sequences: what `carousel train` does."""
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 from carousel_models.data.windows import splits_of
 from carousel_models.recipe import read_recipe
-from carousel_models.refusals import RecipeRefused
+from carousel_models.refusals import RecipeRefused, TrainingError
 from carousel_models.report.scores import listed
-from carousel_models.training.quiet import quietly
+from carousel_models.training.quiet import start_tensorflow
 from carousel_models.training.result import Training
 
 
@@ -32,6 +33,7 @@ class TrainResult:
         lines = [
             f"Trained {self.training.recipe.name}: {len(history.loss)} epochs in {history.seconds:.0f} s.",
             f"The weights are those of epoch {history.kept}.",
+            *(["Interrupted: the same command with --resume goes on from there."] if history.interrupted else []),
             f"On the test split, against {listed(test.scores.baselines)}:",
             *(f"  {score}" for score in test.scores.scores),
             str(test.scores),
@@ -42,35 +44,53 @@ class TrainResult:
         return "\n".join(lines)
 
 
-def train(recipe_path: Path, output: Path | None = None, *, quiet: bool = False) -> TrainResult:
-    """Train what the recipe says; write model.keras, held_out.npz and report/ into `output`.
+def train(
+    recipe_path: Path,
+    output: Path | None = None,
+    *,
+    resume: bool = False,
+    deterministic: bool = False,
+    tensorboard: bool = False,
+    quiet: bool = False,
+) -> TrainResult:
+    """Train what the recipe says; write model.keras, held_out.npz, report/ and checkpoint.npz into `output`.
+
+    An interrupt from the keyboard after the first epoch ends fitting, and what there is by then is judged and written.
 
     Args:
         recipe_path: A TOML file; `carousel_models.recipe` says what stands in it.
         output: build/train/<name> where None; files of an earlier training are replaced.
+        resume: Go on from the checkpoint there, to the same weights as without an interruption; begin if there is none.
+        deterministic: Refuse operations that may give other bits from run to run, as fast ones of a GPU do.
+        tensorboard: Write TensorBoard's logs into `output`/tensorboard.
         quiet: Show no progress bar.
 
     Raises:
         RecipeRefused: The recipe cannot be read or built.
         SourceRefused: Its source yields no examples.
+        CheckpointRefused: The checkpoint is damaged or of another training.
         FitDiverged: The loss became infinite or NaN.
+        TrainingError: TensorBoard's logs are asked for, and it is not installed.
     """
     recipe = read_recipe(recipe_path)
     splits = splits_of(recipe, recipe_path.parent)
-    with quietly():
-        # TensorFlow takes seconds to import; a fault in the recipe or its source is told before that.
-        from carousel_models.report import writing as report  # noqa: PLC0415
-        from carousel_models.training import fit  # noqa: PLC0415
-        from carousel_models.training.progress import Progress  # noqa: PLC0415
+    folder = Path("build", "train", recipe.name) if output is None else output
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise TrainingError("tensorboard is not installed: pip install 'lstm-carousel[tensorboard]', or leave it out")
+    # TensorFlow takes seconds to import; a fault in the recipe or its source is told before that.
+    start_tensorflow(deterministic=deterministic)
+    from carousel_models.report import writing as report  # noqa: PLC0415
+    from carousel_models.training.callbacks import callbacks_of  # noqa: PLC0415
+    from carousel_models.training.fit import fitted  # noqa: PLC0415
+    from carousel_models.training.judging import judged  # noqa: PLC0415
 
-        fit.wake()
+    callbacks = callbacks_of(recipe, folder / "tensorboard" if tensorboard else None, quiet=quiet)
     try:
-        model, history = fit.fitted(recipe, splits, [] if quiet else [Progress(recipe.name, recipe.fit.epochs)])
+        model, history = fitted(recipe, splits, callbacks, checkpoint=folder / "checkpoint.npz", resume=resume)
     except RecipeRefused as error:
         raise RecipeRefused(f"{recipe_path}: {error}") from error
-    validation, test = fit.judged(model, recipe, splits)
+    validation, test = judged(model, recipe, splits)
     training = Training(recipe, splits, history, model.count_params(), validation, test)
-    folder = Path("build", "train", recipe.name) if output is None else output
     written = report.write_report(folder / "report", training)
     model.save(folder / "model.keras")
     report.write_held_out(folder / "held_out.npz", training)

@@ -12,7 +12,8 @@ from carousel_models.data.windows import splits_of
 from carousel_models.recipe import Recipe, with_settings
 from carousel_models.refusals import FitDiverged
 from carousel_models.report.scores import Scores
-from carousel_models.training.fit import fitted, judged
+from carousel_models.training.fit import fitted
+from carousel_models.training.judging import judged
 from carousel_models.training.study import load_study, settings_of
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from carousel.cli import training
 
+INTERRUPTED = 130
+"""The exit status of a command that was ended from the keyboard, as shells have it."""
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -17,12 +20,22 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="what to build, from which data")
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: build/train/NAME)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted training")
+    parser.add_argument("--deterministic", action="store_true", help="the same bits at every run, on a GPU too; slower")
+    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's logs as well")
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Train."""
-    result = training.module("training").train(given.recipe, given.output, quiet=given.quiet)
+    result = training.module("training").train(
+        given.recipe,
+        given.output,
+        resume=given.resume,
+        deterministic=given.deterministic,
+        tensorboard=given.tensorboard,
+        quiet=given.quiet,
+    )
     print(result)  # noqa: T201 - a command's answer
-    return 0
+    return INTERRUPTED if result.training.history.interrupted else 0

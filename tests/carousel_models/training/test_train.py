@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from carousel_models.data.batches import batches_of
+from carousel_models.data.batches import Shuffle, batches_of
 from carousel_models.data.examples import Examples
 from carousel_models.data.windows import splits_of
 from carousel_models.recipe import Recipe, read_recipe
@@ -106,8 +106,8 @@ def test_every_example_is_in_one_batch_of_its_length():
     lengths = [3, 1, 3, 2, 3, 1]
     inputs = tuple(np.full((length, 1), i, np.float32) for i, length in enumerate(lengths))
     examples = Examples(inputs, np.arange(6), np.arange(6))
-    for chance in (None, np.random.default_rng(1)):
-        batches = [(x.numpy(), y.numpy()) for x, y in batches_of(examples, 2, chance)]
+    for shuffle in (None, Shuffle(1)):
+        batches = [(x.numpy(), y.numpy()) for x, y in batches_of(examples, 2, shuffle)]
         assert sorted(target for _, targets in batches for target in targets) == list(range(6))
         for x, targets in batches:
             assert len(targets) <= 2
