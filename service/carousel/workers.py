@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import FrameType
 
+from carousel.certificates import check_certificates
 from carousel.ports import Port
 from carousel.settings import Settings
 from carousel.telemetry import Readings, Usage
@@ -45,7 +46,9 @@ class Workers:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Bind the ports. Raises OSError when an address cannot be bound."""
+        """Bind the ports. Raises OSError when an address cannot be bound, or a TLS file cannot be used."""
+        if settings.tls_certificate is not None and settings.tls_key is not None:
+            check_certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
         self._held = [Port(settings.host, number) for number in settings.grpc_ports]
         self.port, *health = (held.number for held in self._held)
         self._settings = settings.model_copy(update={"port": self.port, "health_port": health[0] if health else None})

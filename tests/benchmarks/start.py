@@ -12,7 +12,7 @@ from tests.benchmarks.served import Served
 from tests.benchmarks.workloads import repository
 
 _ROUNDS = 5
-_IMPORTS = "import grpc, numpy, onnxruntime, pydantic_settings, prometheus_client, google.protobuf"
+_IMPORTS = "import grpc, numpy, onnxruntime, prometheus_client, google.protobuf"
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+import trustme
 
 from carousel.cli import main
 from carousel.client import Client
@@ -60,11 +63,97 @@ def test_inspect_shows_a_version_on_disk_and_a_server(target, repository, capsys
     assert "stack version 1 on onnx" in capsys.readouterr().out
 
 
-def test_serve_refuses_settings_it_cannot_use(capsys):
-    assert main(["serve", "--port", "99999", "--engine", "abacus"]) == 2
+BAD_PORTS = {
+    "gRPC": ("--port={taken}", "cannot listen on 127.0.0.1:{taken}: Address already in use"),
+    "http": ("--http-port={taken}", "cannot listen on 127.0.0.1:{taken} for /metrics: Address already in use"),
+    "host": ("--host=192.0.2.1", "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
+    "key": ("--tls-key=none", "tls_key: cannot read none: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("flag", "said"), BAD_PORTS.values(), ids=BAD_PORTS)
+def test_serve_ends_with_status_2_and_one_line_where_it_cannot_begin(tmp_path, workers, flag, said):
+    """As a process; nothing was started that outlives it."""
+    trustme.CA().issue_cert("localhost").cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
+    command = [sys.executable, "-m", "carousel", "serve", f"--workers={workers}"]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        loopback = ["--host=127.0.0.1", "--port=0", "--http-host=127.0.0.1", "--http-port=0"]
+        tls = ["--tls-certificate=tls.crt"] if "tls" in flag else []
+        done = subprocess.run(
+            [*command, *loopback, *tls, flag.format(taken=taken)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"carousel serve: {said.format(taken=taken)}\n"
+
+
+FAILURES = {
+    "predict, no file": ("predict stack none.csv", "none.csv"),
+    "predict, no numbers": ("predict stack words.csv", "words.csv"),
+    "predict, an empty .npy": ("predict stack empty.npy", "empty.npy"),
+    "predict, no .npz": ("predict stack noise.npz", "noise.npz"),
+    "predict, pickles": ("predict stack pickle.npy", "pickle.npy"),
+    "predict, nobody there": ("predict stack steps.csv --target 127.0.0.1:1 --timeout 1", "127.0.0.1:1"),
+    "stream, no file": ("stream stack none.csv", "none.csv"),
+    "stream, no text": ("stream stack noise.npz --target {target}", "noise.npz"),
+    "inspect, no folder": ("inspect none", "none"),
+    "inspect, no version": ("inspect .", "saved_model.pb"),
+    "inspect, nobody there": ("inspect --target 127.0.0.1:1", "127.0.0.1:1"),
+    "train, no recipe": ("train none.toml", "none.toml"),
+    "train, broken recipe": ("train words.csv", "words.csv"),
+    "tune, no recipe": ("tune none.toml", "none.toml"),
+    "export, no file": ("export none.keras --repository r --name m", "none.keras"),
+    "export, no model": ("export noise.npz --repository r --name m", "noise.npz"),
+    "demo, no recipe": ("demo none.toml", "none.toml"),
+}
+
+
+@pytest.mark.parametrize(("line", "named"), FAILURES.values(), ids=FAILURES)
+def test_what_fails_ends_with_status_1_and_one_line_that_names_it(tmp_path, monkeypatch, capsys, target, line, named):
+    monkeypatch.chdir(tmp_path)
+    for name, content in {
+        "words.csv": b"a,b\n",
+        "empty.npy": b"",
+        "noise.npz": bytes(range(256)),
+        "steps.csv": b"1\n",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    np.save(tmp_path / "pickle.npy", np.array([{}], object))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert main(line.format(target=target).split()) == 1
     said = capsys.readouterr().err
-    assert "port: Input should be less than or equal to 65535, got '99999'" in said
-    assert "engine: Input should be 'auto', 'onnx' or 'tensorflow', got 'abacus'" in said
+    assert named in said
+    assert said.startswith("carousel: ")
+    assert len(said.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == before  # nothing half-made is left
+
+
+def test_an_export_that_the_disk_does_not_take_leaves_nothing(repository, tmp_path):
+    """A limit on the size of files is what a full disk is to the process: a write that fails."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200 << 10, 200 << 10))
+
+    command = [sys.executable, "-m", "carousel", "export", repository / "lstm128" / "own.keras"]
+    done = subprocess.run(
+        [*command, "--repository", tmp_path / "new" / "repository", "--name", "m"],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if line.startswith("carousel: ")]
+    assert len(said) == 1
+    assert "File too large" in said[0]
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sigterm_finishes_what_was_admitted_and_ends_with_status_zero(only):

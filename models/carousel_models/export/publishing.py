@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from carousel_models.refusals import VersionExists
@@ -25,17 +26,21 @@ def publish(write: Callable[[Path], None], model: Path, version: int | None = No
     """
     if version is not None and (model / str(version)).exists():
         raise VersionExists(f"{model / str(version)}: exists already, and a version is never overwritten")
+    missing = [folder for folder in (model, *model.parents) if not folder.exists()]
     model.mkdir(parents=True, exist_ok=True)
     # In the same folder, so that the renaming is one step; hidden, so that no server takes it for a version.
     unfinished = model / f".unfinished-{secrets.token_hex(4)}"
-    unfinished.mkdir()
     try:
+        unfinished.mkdir()
         write(unfinished)
         for path in [*unfinished.rglob("*"), unfinished]:
             _sync(path)
         published = _rename(unfinished, model, version)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        for folder in missing:  # empty only where nothing was published
+            with suppress(OSError):
+                folder.rmdir()
     _sync(model)
     return published
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, State
 from carousel_models.export.running import first_of
 from carousel_models.lowering import KerasSteps, input_dtype
+from carousel_models.refusals import ExportRefused
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Served:
         return self.signatures[SERVING](inputs)
 
     def write(self, folder: Path) -> None:
-        """Write the SavedModel into `folder`."""
+        """Write the SavedModel into `folder`. Raises ExportRefused where the disk does not take it."""
         module = tf.Module()
         module.layers = self.layers
         logger = tf.get_logger()
@@ -39,6 +40,8 @@ class Served:
         logger.setLevel(logging.ERROR)
         try:
             tf.saved_model.save(module, str(folder), signatures=self.signatures)
+        except tf.errors.OpError as error:  # TensorFlow's own word for a disk that is full
+            raise ExportRefused(f"the SavedModel cannot be written: {error.message}") from error
         finally:
             logger.setLevel(level)
 

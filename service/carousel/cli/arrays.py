@@ -1,6 +1,7 @@
 """Sequences from files, for the commands that send them."""
 
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def read_sequences(path: Path) -> list[Floats]:
             found = list(array) if array.ndim == 3 else [array]
         else:
             found = [np.loadtxt(sys.stdin if str(path) == "-" else path, np.float32, delimiter=",", ndmin=2)]
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise FileRefused(f"{path}: {error}") from error
     if not found or any(array.ndim != 2 for array in found):
         raise FileRefused(f"{path}: expected sequences [timesteps, input_dim]")

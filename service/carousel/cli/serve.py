@@ -2,13 +2,12 @@
 
 import argparse
 import os
+import re
 import sys
 from typing import Any, get_args
 
-from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
-
-from carousel.settings import Settings
+from carousel.configuration import SettingsRefused, read_settings
+from carousel.settings import GROUPS, Settings
 
 _DESCRIPTION = """\
 Serve every model of a repository over gRPC, and metrics over HTTP. New versions are picked up as they appear.
@@ -19,34 +18,36 @@ SIGTERM drains: health says NOT_SERVING, balancers get a moment to notice, what 
 
 
 def add(commands: Any) -> None:
-    """Add the command; its flags are the settings."""
+    """Add the command; its flags are the settings, in their groups."""
     parser = commands.add_parser(
         "serve",
         help="serve the models of a repository",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="carousel serve [--config FILE] [--SETTING VALUE ...]",
     )
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, PydanticUndefined) else f" [{_written(field.default)}]"
-        choices = get_args(field.annotation)
-        literal = choices and all(isinstance(choice, str) for choice in choices)
-        metavar = "|".join(choices) if literal else name.rsplit("_", 1)[-1].upper()
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", dest=name, metavar=metavar, help=f"{field.description}{default}"
-        )
+    parser.add_argument("--config", metavar="FILE", help="a TOML file of settings; CAROUSEL_CONFIG names it too")
+    for group in GROUPS:
+        section = parser.add_argument_group(_heading(group), group.__doc__)
+        for name, field in group.model_fields.items():
+            choices = ("true", "false") if field.annotation is bool else get_args(field.annotation)
+            literal = choices and all(isinstance(choice, str) for choice in choices)
+            metavar = "|".join(choices) if literal else name.rsplit("_", 1)[-1].upper()
+            default = "unset" if field.default is None else _written(field.default)
+            section.add_argument(
+                f"--{name.replace('_', '-')}", dest=name, metavar=metavar, help=f"{field.description} [{default}]"
+            )
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Serve until a signal ends it."""
-    flags = {name: value for name in Settings.model_fields if (value := getattr(given, name)) is not None}
+    """Serve until a signal ends it; return 2 for what it was told and cannot use, said in a line each."""
+    named = vars(given)
+    flags = {name: named[name] for name in ("config", *Settings.model_fields) if named[name] is not None}
     try:
-        settings = Settings(**flags)
-    except ValidationError as error:
-        for fault in error.errors():
-            place = ".".join(map(str, fault["loc"])) or "settings"
-            sys.stderr.write(f"carousel serve: {place}: {fault['msg']}, got {fault['input']!r}\n")
-        return 2
+        settings = read_settings(flags, os.environ)
+    except SettingsRefused as error:
+        return _refuse(*error.faults)
     # The C core writes lines of its own to stderr, of closed ports and lost clients; GRPC_VERBOSITY brings them back.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # What a server stands on takes a moment to import; no other command should wait for it.
@@ -55,7 +56,10 @@ def run(given: argparse.Namespace) -> int:
     from carousel.workers import Workers  # noqa: PLC0415
 
     log_to_stderr(settings.log_level, settings.log_format)
-    server = Workers(settings) if settings.workers > 1 else Server(settings)
+    try:
+        server = Workers(settings) if settings.workers > 1 else Server(settings)
+    except OSError as error:  # a port that is taken, a TLS file that cannot be used
+        return _refuse(str(error))
     server.drain_on_signals()
 
     def announce() -> None:
@@ -65,6 +69,17 @@ def run(given: argparse.Namespace) -> int:
         )
 
     return server.run(announce)
+
+
+def _heading(group: type) -> str:
+    """Say the name of a group in words."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", group.__name__).lower()
+
+
+def _refuse(*faults: str) -> int:
+    for fault in faults:
+        sys.stderr.write(f"carousel serve: {fault}\n")
+    return 2
 
 
 def _written(value: object) -> str:

@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _steps(name: str) -> Iterator[Floats]:
     """Read timesteps, each float32 [1, input_dim], as their lines come."""
-    with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8") as lines:  # noqa: PTH123 - or a pipe
+    with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

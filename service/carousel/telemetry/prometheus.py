@@ -64,7 +64,10 @@ def serve_metrics(readings: Callable[[], Readings], host: str, port: int) -> tup
     Raises:
         OSError: The address cannot be bound.
     """
-    server, _ = start_http_server(port, host, registry(readings))
+    try:
+        server, _ = start_http_server(port, host, registry(readings))
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port} for /metrics: {error.strerror or error}") from None
     return server, server.server_port
 
 

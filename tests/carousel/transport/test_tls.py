@@ -107,14 +107,15 @@ def test_a_rotation_caught_in_the_middle_changes_nothing(polled, methods, author
     fresh = authority.issue_cert("localhost")
     certificate.write_bytes(fresh.cert_chain_pems[0].bytes())
     assert shown(port) == first
+    assert "tls.key is not the key of the certificate in" in caplog.text
+    key.write_text("no key")
+    assert shown(port) == first
+    assert "tls.key holds no private key in PEM" in caplog.text
+    refused = len(caplog.records)
+    assert shown(port) == first
+    assert len(caplog.records) == refused  # said once, not at each connection
     key.unlink()
     assert shown(port) == first
     assert "tls.key" in caplog.text
     write(fresh, key.parent)
     assert shown(port) == ssl.PEM_cert_to_DER_cert(fresh.cert_chain_pems[0].bytes().decode())
-
-
-def test_a_missing_file_is_named(tmp_path):
-    """The error at start names the file."""
-    with pytest.raises(OSError, match=r"no\.crt"):
-        server_credentials(tmp_path / "no.crt", tmp_path / "no.key")
