@@ -4,9 +4,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import layers
 
 from carousel.artifact import LAST_STEP, SEQUENCE, State
 from carousel.tensors import Floats, Samples
+from carousel_models.export.keras_file import parts_of
 from carousel_models.export.running import run
 from carousel_models.lowering import KerasSteps
 
@@ -24,6 +26,9 @@ class Exact:
         copy.set_weights(
             [w.astype(np.float64) if np.issubdtype(w.dtype, np.floating) else w for w in model.get_weights()]
         )
+        for part in parts_of(copy):
+            if isinstance(part, layers.Normalization):
+                part.finalize_state()
         self._model = copy
         self._states = states
         self._steps = KerasSteps(copy, states) if states else None

@@ -25,7 +25,7 @@ from carousel_models.export.keras_file import parts_of, read_model
 from carousel_models.export.publishing import publish
 from carousel_models.export.samples import min_timesteps, range_of
 from carousel_models.export.saved import served_stepwise, served_whole
-from carousel_models.export.servable import refuse_batch_dependent, refuse_unservable, stateless_clone
+from carousel_models.export.servable import refuse_batch_dependent, refuse_unservable
 from carousel_models.lowering import CellGraph, lower
 from carousel_models.refusals import ExportRefused
 
@@ -71,7 +71,7 @@ def _write(model: keras.Model | Path, folder: Path) -> None:
         raise ExportRefused("the model answers no sequence of up to 512 timesteps, as Keras runs it")
     refuse_batch_dependent(model, inputs, least)
     lowered = lower(model)
-    served = served_stepwise(model, lowered.states) if lowered.stepwise else served_whole(stateless_clone(model))
+    served = served_stepwise(model, lowered.states) if lowered.stepwise else served_whole(model)
     answers = golden_answers(model, served, _exact(model, lowered), inputs, least, stepwise=lowered.stepwise)
     served.write(folder)
     extra = folder / FOLDER

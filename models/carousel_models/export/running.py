@@ -1,14 +1,17 @@
 """A Keras model run on one sequence, as what it is when it is served: without training, without states of its own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
 import numpy as np
+from keras import layers
 from numpy.typing import NDArray
 
 from carousel_models.export.keras_file import parts_of
+
+_RECURRENT = (layers.RNN, layers.Bidirectional, layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)
 
 
 def run(model: keras.Model, sequences: NDArray[Any]) -> NDArray[Any]:
@@ -21,7 +24,7 @@ def run(model: keras.Model, sequences: NDArray[Any]) -> NDArray[Any]:
     """
     (taken,) = model.inputs
     batch = sequences if taken.shape[0] is None else np.repeat(sequences[:1], taken.shape[0], axis=0)
-    with _stateless(model):
+    with resting(model):
         answer = first_of(model(batch.astype(taken.dtype), training=False))
     own: NDArray[Any] = keras.ops.convert_to_numpy(answer)
     return own
@@ -34,12 +37,17 @@ def first_of(answer: Any) -> Any:
 
 
 @contextmanager
-def _stateless(model: keras.Model) -> Iterator[None]:
-    stateful = [part for part in parts_of(model) if getattr(part, "stateful", False)]
-    for part in stateful:
-        part.stateful = False
-    try:
+def resting(model: keras.Model) -> Iterator[None]:
+    """Let a model's recurrent layers keep no state between calls, and draw no random numbers, for a while.
+
+    Even at inference recurrent_dropout draws them in a graph.
+    """
+    with ExitStack() as undo:
+        for part in parts_of(model):
+            if isinstance(part, _RECURRENT):
+                for name, value in (("stateful", False), ("dropout", 0.0), ("recurrent_dropout", 0.0)):
+                    # A layer shows its cell's dropout, so ask what the part itself holds.
+                    if vars(part).get(name):
+                        undo.callback(setattr, part, name, getattr(part, name))
+                        setattr(part, name, value)
         yield
-    finally:
-        for part in stateful:
-            part.stateful = True

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, State
-from carousel_models.export.running import first_of
-from carousel_models.lowering import KerasSteps, input_dtype
+from carousel_models.export.running import resting
+from carousel_models.lowering import KerasSteps, input_dtype, keras_whole
 from carousel_models.refusals import ExportRefused
 
 
@@ -34,7 +34,8 @@ class Served:
     def write(self, folder: Path) -> None:
         """Write the SavedModel into `folder`. Raises ExportRefused where the disk does not take it."""
         module = tf.Module()
-        module.layers = self.layers
+        # Its variables, not the layers: those that Keras makes of a model's own at saving draw random numbers.
+        module.kept = [variable.value for layer in self.layers for variable in layer.variables]
         logger = tf.get_logger()
         level = logger.level
         logger.setLevel(logging.ERROR)
@@ -75,11 +76,12 @@ def served_whole(model: keras.Model) -> Served:
     taken = model.inputs[0]
 
     def serve(inputs: Any) -> dict[str, Any]:
-        answer = first_of(model(tf.cast(inputs, taken.dtype), training=False))
+        answer = keras_whole(model, tf.cast(inputs, taken.dtype))
         return {LAST_STEP: answer} if len(answer.shape) == 2 else {SEQUENCE: answer, LAST_STEP: answer[:, -1]}
 
-    inputs = _spec(model, taken.shape[1])
-    return Served((model,), {SERVING: tf.function(serve, input_signature=[inputs])})
+    with resting(model):
+        traced = tf.function(serve, input_signature=[_spec(model, taken.shape[1])]).get_concrete_function()
+    return Served((model,), {SERVING: traced})
 
 
 def _spec(model: keras.Model, timesteps: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""Which Keras models can be served at all, and a copy that serves."""
+"""Which Keras models can be served at all."""
 
 import keras
 import numpy as np
@@ -38,32 +38,6 @@ def refuse_unservable(model: keras.Model) -> None:
     if not any(isinstance(part, _RECURRENT) for part in parts):
         raise ExportRefused(f"model {model.name!r} has no recurrent layer; Carousel serves LSTMs and their kin")
     _refuse_shapes(model)
-
-
-def stateless_clone(model: keras.Model) -> keras.Model:
-    """Copy a whole model, without states of its own and without training's dropout.
-
-    Raises:
-        ExportRefused: Keras cannot copy it.
-    """
-    try:
-        clone = keras.models.clone_model(model)
-        clone.set_weights(model.get_weights())
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ExportRefused(
-            f"the model cannot be copied: {error}; register what is your own with "
-            "@keras.saving.register_keras_serializable()"
-        ) from error
-    for part in parts_of(clone):
-        if isinstance(part, layers.RNN):
-            part.stateful = False
-        # Even at inference recurrent_dropout draws random numbers in a graph.
-        for name in ("dropout", "recurrent_dropout"):
-            if isinstance(part, layers.LSTMCell | layers.GRUCell | layers.SimpleRNNCell):
-                setattr(part, name, 0.0)
-        if isinstance(part, layers.Normalization):
-            part.finalize_state()
-    return clone
 
 
 def refuse_batch_dependent(model: keras.Model, inputs: Range, timesteps: int) -> None:

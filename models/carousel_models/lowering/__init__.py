@@ -1,6 +1,6 @@
 """Keras models as ONNX cell graphs: one function for each layer, one graph for each model, in chunks or whole."""
 
 from carousel_models.lowering.cell_graph import CellGraph, input_dtype, lower
-from carousel_models.lowering.keras_steps import KerasSteps
+from carousel_models.lowering.keras_steps import KerasSteps, keras_whole
 
-__all__ = ["CellGraph", "KerasSteps", "input_dtype", "lower"]
+__all__ = ["CellGraph", "KerasSteps", "input_dtype", "keras_whole", "lower"]

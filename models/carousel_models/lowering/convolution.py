@@ -46,6 +46,36 @@ def separable_conv1d(graph: Graph, layer: layers.SeparableConv1D, x: Tensor, **_
     return _finished(graph, layer, x, result, pointwise.shape[2])
 
 
+@over_time(layers.Conv1DTranspose)
+def conv1d_transpose(graph: Graph, layer: layers.Conv1DTranspose, x: Tensor, **_: Any) -> Tensor:
+    """Write Conv1DTranspose: what every timestep adds to the outputs around it, from the first tap to the last."""
+    if graph.stepwise:
+        raise NotStepwise("gives more timesteps than it takes")
+    if layer.data_format != "channels_last" or _one(layer.dilation_rate) != 1 or layer.output_padding is not None:
+        raise NoLowering("is dilated, has an output_padding, or its features before its timesteps")
+    size, stride = _one(layer.kernel_size), _one(layer.strides)
+    kernel = to_numpy(layer.kernel).transpose(0, 2, 1)  # [size, features, filters]
+    filters = kernel.shape[2]
+    # Each tap's product stands `stride` apart, with zeros between, and is shifted by its tap.
+    longest = size - stride if size > stride else 0
+    terms = []
+    for tap, weights in enumerate(kernel):
+        product = graph.add("MatMul", x.name, graph.constant(weights))
+        spread = graph.add("Unsqueeze", product, graph.ints([2]))
+        spread = graph.add("Pad", spread, graph.ints([0, 0, 0, 0, 0, 0, stride - 1, 0]))
+        spread = graph.reshape(spread, 0, -1, filters)
+        after = longest + size - tap
+        terms.append(graph.add("Pad", spread, graph.ints([0, tap, 0, 0, after, 0])))
+    total = graph.total(terms)
+    # Now stride * timesteps + longest + size long; Keras keeps stride * timesteps of it, or the overlap too.
+    if layer.padding == "valid":
+        total = graph.slice(total, 1, 0, -size)
+    else:
+        begin = longest // 2
+        total = graph.slice(total, 1, begin, begin - longest - size)
+    return _finished(graph, layer, x, total, filters)
+
+
 def _views(graph: Graph, layer: Any, x: Tensor) -> list[str]:
     if layer.data_format != "channels_last":
         raise NoLowering("has its features before its timesteps (channels_first)")

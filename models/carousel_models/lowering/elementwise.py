@@ -125,3 +125,20 @@ def dense(graph: Graph, layer: layers.Dense, x: Tensor, **_: Any) -> Tensor:
         result = graph.add("Add", result, graph.constant(to_numpy(layer.bias)))
     shape = (*x.shape[:-1], layer.units)
     return activated(graph, layer.activation, x.to(result, shape=shape))
+
+
+@pointwise(layers.EinsumDense)
+def einsum_dense(graph: Graph, layer: layers.EinsumDense, x: Tensor, **_: Any) -> Tensor:
+    """Write EinsumDense where it is a Dense: the last axis with a matrix."""
+    if layer.quantization_mode is not None:
+        raise NoLowering(f"is quantised to {layer.quantization_mode}")
+    taken, rest = layer.equation.replace(" ", "").replace("...", "").split(",")
+    kernel, given = rest.split("->")
+    plain = len(kernel) == 2 and kernel[0] == taken[-1] and given == taken[:-1] + kernel[1]
+    bias = None if layer.bias is None else to_numpy(layer.bias)
+    if not plain or (bias is not None and bias.ndim != 1):
+        raise NoLowering(f"sums by the equation {layer.equation!r}")
+    result = graph.add("MatMul", x.name, graph.constant(to_numpy(layer.kernel)))
+    if bias is not None:
+        result = graph.add("Add", result, graph.constant(bias))
+    return activated(graph, layer.activation, x.to(result, shape=(*x.shape[:-1], layer.kernel.shape[1])))

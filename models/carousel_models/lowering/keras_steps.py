@@ -55,6 +55,24 @@ class KerasSteps:
         return answer.tensor, chunk.following
 
 
+def keras_whole(model: keras.Model, inputs: Any) -> Any:
+    """Run a model of one output on inputs [batch, timesteps, ...], by calling its layers one after another.
+
+    Keras' own TimeDistributed fails on unknown timesteps under tf.function, so all of them are made one batch.
+    """
+
+    def call(operation: keras.Operation, args: Any, kwargs: Any, _given: list[Any]) -> list[Any]:
+        if isinstance(operation, layers.TimeDistributed):
+            x = args[0] if args else kwargs["inputs"]
+            (given,) = _at_each_step(operation.layer, (_Value(x, timewise=True),), {})
+            given._keras_mask = getattr(x, "_keras_mask", None)  # noqa: SLF001 - so Keras itself hands a mask on
+            return [given]
+        return list(tree.flatten(operation(*args, **kwargs)))
+
+    (answer,) = walk(model, [inputs], call)
+    return answer
+
+
 class _Chunk:
     """One chunk on its way through the model.
 

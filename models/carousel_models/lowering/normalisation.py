@@ -13,7 +13,8 @@ from keras.ops import convert_to_numpy as to_numpy
 
 from carousel_models.lowering.activations import square_root
 from carousel_models.lowering.graph import Graph, NoLowering
-from carousel_models.lowering.registry import pointwise
+from carousel_models.lowering.pooling import sum_over
+from carousel_models.lowering.registry import over_time, pointwise
 from carousel_models.lowering.tensor import Tensor
 
 
@@ -65,24 +66,35 @@ def unit_normalization(graph: Graph, layer: layers.UnitNormalization, x: Tensor,
     return x.to(back(graph.add("Div", flat, length)))
 
 
-@pointwise(layers.GroupNormalization)
+@over_time(layers.GroupNormalization)
 def group_normalization(graph: Graph, layer: layers.GroupNormalization, x: Tensor, **_: Any) -> Tensor:
-    """Write GroupNormalization of vectors without timesteps; with them, its statistics are over all of them."""
+    """Write GroupNormalization along the features: its statistics are over the timesteps too, if there are any."""
     x.axes(list(range(1, len(x.shape))))
-    (axis,) = x.axes(layer.axis)
-    if len(x.shape) != 2 or axis != -1:
-        raise NoLowering("normalises over more than one axis")
-    width, groups = x.size(-1), layer.groups if layer.groups != -1 else x.size(-1)
-    each = width // groups
-    batch = graph.slice(graph.add("Shape", x.name), 0, 0, -1)
-    flat = graph.add("Reshape", x.name, graph.concat([batch, graph.ints([groups, each])], 0))
-    centred = graph.add("Sub", flat, mean_of(graph, flat, each))
-    variance = mean_of(graph, graph.add("Mul", centred, centred), each)
+    if x.axes(layer.axis) != [-1]:
+        raise NoLowering("has its groups along another axis than the last")
+    width = x.size(-1)
+    groups = width if layer.groups == -1 else layer.groups
+    shape = graph.add("Shape", x.name)
+    grouped = graph.reshape(x.name, 0, -1, groups, width // groups)
+    grouped = graph.add("Transpose", grouped, perm=[0, 2, 1, 3])
+    flat = graph.reshape(grouped, 0, 0, -1)
+    centred = graph.add("Sub", flat, _mean_of_all(graph, flat))
+    variance = _mean_of_all(graph, graph.add("Mul", centred, centred))
     spread = square_root(graph, graph.add("Add", variance, graph.constant(float(layer.epsilon))))
-    result = graph.add("Reshape", graph.add("Div", centred, spread), graph.add("Shape", x.name))
+    result = graph.add("Reshape", graph.add("Div", centred, spread), graph.add("Shape", grouped))
+    result = graph.add("Reshape", graph.add("Transpose", result, perm=[0, 2, 1, 3]), shape)
     if layer.scale:
         result = graph.add("Mul", result, graph.constant(to_numpy(layer.gamma)))
     return x.to(_shifted(graph, layer, result, (-1,)))
+
+
+def _mean_of_all(graph: Graph, x: str) -> str:
+    """Average the last axis of [batch, groups, numbers], however many there are."""
+    columns = graph.add("Transpose", x, perm=[0, 2, 1])
+    shape = graph.slice(graph.add("Shape", columns), 0, 0, 2)
+    ones = graph.add("Add", graph.add("ConstantOfShape", shape), graph.constant(1.0))
+    total = graph.add("Transpose", sum_over(graph, ones, columns), perm=[0, 2, 1])
+    return graph.add("Div", total, graph.cast(graph.slice(shape, 0, 1), "float32"))
 
 
 def mean_of(graph: Graph, x: str, width: int) -> str:

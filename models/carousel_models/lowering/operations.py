@@ -159,14 +159,23 @@ def concatenate(graph: Graph, operation: Any, xs: list[Tensor]) -> Tensor:
     return xs[0].to(graph.concat([x.name for x in xs], xs[0].axis(operation.axis)))
 
 
+@pointwise("Stack")
+def stack(graph: Graph, operation: Any, xs: list[Tensor]) -> Tensor:
+    """Write stack along a new axis."""
+    axis = _new_axis(xs[0], operation.axis)
+    return xs[0].to(graph.concat([graph.add("Unsqueeze", x.name, graph.ints([axis])) for x in xs], axis))
+
+
+@pointwise("ConvertToTensor")
+def convert_to_tensor(_graph: Graph, _operation: Any, x: Tensor) -> Tensor:
+    """Write convert_to_tensor: nothing."""
+    return x
+
+
 @pointwise("ExpandDims")
 def expand_dims(graph: Graph, operation: Any, x: Tensor) -> Tensor:
     """Write expand_dims."""
-    rank = len(x.shape) + 1
-    axis = operation.axis % rank
-    if axis == 0 or (x.timewise and axis == 1):
-        raise NotStepwise("moves the batch or the timesteps") if x.timewise else NoLowering("moves the batch")
-    return x.to(graph.add("Unsqueeze", x.name, graph.ints([axis - rank])))
+    return x.to(graph.add("Unsqueeze", x.name, graph.ints([_new_axis(x, operation.axis)])))
 
 
 @pointwise("Squeeze")
@@ -245,7 +254,7 @@ def reshape(graph: Graph, operation: Any, x: Tensor) -> Tensor:
 @over_time("GetItem")
 def get_item(graph: Graph, _operation: Any, x: Tensor, key: Any) -> Tensor:
     """Write a slice. The last timestep of a sequence is what every timestep is to the sequence that ends there."""
-    parts = _parts(key, len(x.shape))
+    parts, new = _parts(key, len(x.shape))
     if parts[0] != slice(None):
         raise NoLowering("takes a part of the batch")
     timewise = x.timewise
@@ -263,7 +272,7 @@ def get_item(graph: Graph, _operation: Any, x: Tensor, key: Any) -> Tensor:
             name = graph.slice(
                 name, place, part.start if part.start is not None else (0 if step > 0 else -1), part.stop, step
             )
-    return x.to(name, timewise=timewise)
+    return x.to(graph.add("Unsqueeze", name, graph.ints(new)) if new else name, timewise=timewise)
 
 
 def _operands(graph: Graph, x1: Any, x2: Any) -> tuple[list[Tensor], list[str]]:
@@ -273,14 +282,30 @@ def _operands(graph: Graph, x1: Any, x2: Any) -> tuple[list[Tensor], list[str]]:
     return tensors, [x.name if isinstance(x, Tensor) else _constant(graph, x, tensors[0]) for x in (x1, x2)]
 
 
-def _parts(key: Any, rank: int) -> list[Any]:
+def _new_axis(x: Tensor, axis: int) -> int:
+    """Count an axis that is to be made from the end."""
+    rank = len(x.shape) + 1
+    if axis % rank == 0:
+        raise NoLowering("moves the batch axis")
+    if axis % rank == 1 and x.timewise:
+        raise NotStepwise("moves the timesteps")
+    return axis % rank - rank
+
+
+def _parts(key: Any, rank: int) -> tuple[list[Any], list[int]]:
+    """Say what is taken of each axis, and where in the result, counted from its end, new axes are."""
     parts = list(key) if isinstance(key, list | tuple) else [key]
-    if any(part is not Ellipsis and not isinstance(part, int | slice) for part in parts):
+    if any(part not in (Ellipsis, None) and not isinstance(part, int | slice) for part in parts):
         raise NoLowering("takes a slice by more than numbers")
-    if Ellipsis in parts:
-        at = parts.index(Ellipsis)
-        parts[at : at + 1] = [slice(None)] * (rank - len(parts) + 1)
-    return parts + [slice(None)] * (rank - len(parts))
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    at = parts.index(Ellipsis)
+    parts[at : at + 1] = [slice(None)] * (rank - sum(part is not None for part in parts) + 1)
+    kept = [part for part in parts if not isinstance(part, int)]
+    new = [place - len(kept) for place, part in enumerate(kept) if part is None]
+    if new and (parts[0] is None or any(place == -len(kept) for place in new)):
+        raise NoLowering("moves the batch axis")
+    return [part for part in parts if part is not None], new
 
 
 def _named_axes(operation: Any) -> Any:

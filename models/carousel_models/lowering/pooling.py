@@ -55,6 +55,23 @@ def global_average_pooling(
     return x.to(average if layer.keepdims else graph.add("Squeeze", average, graph.ints([1])), mask="")
 
 
+@over_time(layers.AdaptiveAveragePooling1D, layers.AdaptiveMaxPooling1D)
+def adaptive_pooling(graph: Graph, layer: Any, x: Tensor, **_: Any) -> Tensor:
+    """Write adaptive pooling of a fixed number of timesteps: into parts of about equal length."""
+    _needs_all(graph, layer)
+    timesteps, (parts,) = x.size(1), layer.output_size
+    pieces = []
+    for i in range(parts):
+        piece = graph.slice(x.name, 1, i * timesteps // parts, -(-(i + 1) * timesteps // parts))
+        if type(layer) is layers.AdaptiveMaxPooling1D:
+            pieces.append(graph.add("ReduceMax", piece, axes=[1], keepdims=1))
+        else:
+            ones = ones_of(graph, x.to(piece))
+            count = sum_over(graph, ones, graph.add("Unsqueeze", ones, graph.ints([2])))
+            pieces.append(graph.add("Div", sum_over(graph, ones, piece), count))
+    return x.to(graph.concat(pieces, 1))
+
+
 def ones_of(graph: Graph, x: Tensor) -> str:
     """Give [batch, timesteps] of ones."""
     size = graph.slice(graph.add("Shape", x.name), 0, 0, 2)

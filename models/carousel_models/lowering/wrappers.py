@@ -5,7 +5,7 @@ from typing import Any
 from keras import layers
 
 from carousel_models.lowering.graph import Graph
-from carousel_models.lowering.registry import fold_batch, over_time, unfold_batch, write_inner
+from carousel_models.lowering.registry import fold_batch, over_time, pointwise, unfold_batch, write_inner
 from carousel_models.lowering.tensor import Tensor
 
 
@@ -20,3 +20,9 @@ def time_distributed(graph: Graph, layer: layers.TimeDistributed, x: Tensor, **_
     finally:
         graph.stepwise = stepwise
     return x.to(unfold_batch(graph, given.name, both))
+
+
+@pointwise(layers.SpectralNormalization)
+def spectral_normalization(graph: Graph, layer: layers.SpectralNormalization, x: Tensor, **_: Any) -> Tensor:
+    """Write the layer inside: its kernel was normalised in training."""
+    return write_inner(graph, layer.layer, x)

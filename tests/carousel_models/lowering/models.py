@@ -42,6 +42,10 @@ def encoder_decoder(x):
     return L.LSTM(4, **ALL)(x, initial_state=states)
 
 
+def own_attention(x):
+    return ops.sum(x * ops.softmax(L.Dense(1)(x), axis=1), axis=1)
+
+
 def activations(*names):
     return [L.Activation(name) for name in names]
 
@@ -105,6 +109,14 @@ STEPWISE = {
     ),
     "Normalization undone": lambda: seq(L.LSTM(3), L.Normalization(mean=[1, 2, 3], variance=[4, 5, 6], invert=True)),
     "Rescaling": lambda: seq(L.Rescaling([0.1, 2.0, 3.0], -1.0), L.LSTM(4)),
+    "EinsumDense": lambda: seq(
+        L.LSTM(4, **ALL), L.EinsumDense("abc,cd->abd", output_shape=(None, 3), bias_axes="d"), L.LSTM(2)
+    ),
+    "SpectralNormalization": lambda: seq(L.LSTM(4), L.SpectralNormalization(L.Dense(2))),
+    "lora": lambda: seq(L.LSTM(4), L.Dense(8, lora_rank=2)),
+    "Dense with a layer": lambda: seq(L.LSTM(4), L.Dense(3, activation=L.ReLU(max_value=0.1))),
+    "stacked features": lambda: fun(lambda x: L.LSTM(3)(ops.stack([x[:, :, 0], x[:, :, 1]], axis=-1))),
+    "a new axis": lambda: fun(lambda x: L.LSTM(3)(x[:, :, 0][:, :, None])),
     "PReLU": lambda: seq(L.LSTM(4, **ALL), L.PReLU(shared_axes=[1]), L.LSTM(2), L.PReLU()),
     "ReLU": lambda: seq(L.LSTM(4), L.ReLU(threshold=0.1, negative_slope=0.2, max_value=0.3)),
     "ELU, LeakyReLU": lambda: seq(L.LSTM(4), L.ELU(0.5), L.LeakyReLU(0.1), L.Softmax()),
@@ -210,6 +222,27 @@ WHOLE = {
     "GroupQueryAttention": (
         lambda: fun(lambda x: itself(L.GroupQueryAttention(3, 4, 2))(L.LSTM(4, **ALL)(x))),
         "attends",
+    ),
+    "Conv1DTranspose": (lambda: seq(L.LSTM(4, **ALL), L.Conv1DTranspose(3, 3, strides=2)), "more timesteps than"),
+    "Conv1DTranspose same": (
+        lambda: seq(L.LSTM(4, **ALL), L.Conv1DTranspose(3, 5, strides=2, padding="same"), L.Conv1DTranspose(2, 1)),
+        "gives more timesteps than it takes",
+    ),
+    "Conv1DTranspose apart": (lambda: seq(L.LSTM(4, **ALL), L.Conv1DTranspose(3, 2, strides=3)), "more timesteps"),
+    "AdaptiveAveragePooling1D": (lambda: seq(L.LSTM(4, **ALL), L.AdaptiveAveragePooling1D(4)), "needs all timesteps"),
+    "AdaptiveMaxPooling1D": (lambda: seq(L.LSTM(4, **ALL), L.AdaptiveMaxPooling1D(4)), "needs all timesteps"),
+    "GroupNormalization": (
+        lambda: seq(L.LSTM(4, **ALL), L.GroupNormalization(2), L.LSTM(3)),
+        "works along the time axis",
+    ),
+    "LayerNormalization of all": (lambda: seq(L.LSTM(4, **ALL), L.LayerNormalization(axis=[1, 2])), "the time axis"),
+    "an attention of one's own": (
+        lambda: fun(lambda x: own_attention(L.LSTM(4, **ALL)(x))),
+        "works along the time axis",
+    ),
+    "masked attention": (
+        lambda: fun(lambda x: itself(L.Attention())(L.Bidirectional(L.LSTM(3, **ALL))(L.Masking()(x)))),
+        "(Bidirectional)",
     ),
     "Dot": (lambda: fun(lambda x: itself(L.Dot(axes=2))(L.LSTM(4, **ALL)(x))), "multiplies timesteps"),
     "timesteps beside an end": (
