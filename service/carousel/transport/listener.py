@@ -25,7 +25,7 @@ _COMPRESSIONS = {
     "gzip": cygrpc.CompressionAlgorithm.gzip,
 }
 _UNWATCHED = 0.025  # seconds that a unary call goes unwatched: a cancellation within them is seen when they are over
-_SLICE = 0.2  # seconds that a poll waits at most while there is no call yet to wake it through
+_SLICE = 0.15  # seconds that a wait in the core lasts at most
 _LOOK = 0.025  # seconds between two looks at which connections may end
 _LEAVES = Status(Code.UNAVAILABLE, "The server is going away: another one will answer.")
 
@@ -134,21 +134,15 @@ class Server:
         self._server.request_call(self._queue, self._queue, self._accept)
 
     def poll(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds, 0 for not at all, for one event and handle it; False when none came.
+        """Wait up to `timeout` seconds, 0 for not at all and 0.15 at most, for one event and handle it; False if none came.
 
-        While no call has come yet it waits 0.2 s at most, since `wake` needs a call, and while calls are neither
-        answered nor watched no longer than until `settle` is due.
+        The core takes the end of a wait by the wall clock, and one that is set back would make it wait for as long. Of
+        a wait shorter than the 0.2 s at which the core looks for signals it measures the length once, when it begins.
         """
-        if timeout <= 0:
-            deadline: float | None = 0
-        else:
-            if self.unwatched:
-                timeout = min(timeout, _UNWATCHED)
-            elif self._farewell is not None:
-                timeout = min(timeout, _LOOK)
-            elif self._waker is None:
-                timeout = min(timeout, _SLICE)
-            deadline = None if timeout == math.inf else time.time() + timeout
+        deadline: float = 0
+        if timeout > 0:
+            longest = _UNWATCHED if self.unwatched else _LOOK if self._farewell is not None else _SLICE
+            deadline = time.time() + min(timeout, longest)
         event = self._queue.poll(deadline=deadline)
         if event.completion_type != _EVENT:
             return False
