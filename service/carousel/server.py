@@ -17,12 +17,14 @@ from carousel.ports import Port
 from carousel.rpc.methods import Services
 from carousel.serving import Catalog, Loader, Model, Version
 from carousel.settings import Settings
-from carousel.telemetry import Readings, Usage
+from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.telemetry import prometheus as metrics
 from carousel.wire import Bounds
 
 logger = logging.getLogger("carousel.server")
 
+_OTHER_FILES = 128  # what a process keeps open beside its connections, /metrics included
+_MIN_PING_INTERVAL = 5.0  # seconds: clients keep idle live streams open through balancers by a ping every 10 s
 _LOOK = 0.05  # seconds between two looks at whether a drain is over
 
 
@@ -52,6 +54,11 @@ class Server:
         self._transport = transport.Server(
             self._services.methods,
             max_receive_bytes=settings.max_message_bytes,
+            max_connections=self._max_connections(),
+            max_connection_idle=settings.max_connection_idle_seconds,
+            keepalive_time=settings.keepalive_seconds,
+            keepalive_timeout=settings.keepalive_timeout_seconds,
+            min_ping_interval=_MIN_PING_INTERVAL,
             max_connection_age=settings.max_connection_age_seconds,
             max_connection_age_grace=settings.drain_seconds,
             compression=settings.compression,
@@ -121,6 +128,21 @@ class Server:
             TimeoutError: The loop stands still.
         """
         return self._loop.ask(lambda: self._listening)
+
+    def _max_connections(self) -> int:
+        """Make room for the connections that the settings allow, and say so where the system allows fewer."""
+        wanted = self._settings.max_connections
+        possible = raise_descriptor_limit(wanted + _OTHER_FILES) - _OTHER_FILES
+        if possible >= wanted:
+            return wanted
+        possible = max(1, possible)
+        logger.warning(
+            "max_connections is %d, but this process may open %d files (ulimit -n): taking %d connections",
+            wanted,
+            possible + _OTHER_FILES,
+            possible,
+        )
+        return possible
 
     def _readings(self, usage: Usage) -> Readings:
         now = time.monotonic()

@@ -31,6 +31,16 @@ class Network(_Group):
     worker_timeout_seconds: float = Field(
         10.0, ge=1, le=_DAY, description="With several workers: one whose loop stands still for so long is replaced."
     )
+    max_connections: int = Field(
+        10_000, ge=1, le=1 << 20, description="The most connections of a process; one more is closed at once."
+    )
+    max_connection_idle_seconds: float = Field(
+        1800.0, gt=0, le=30 * _DAY, description="How long a connection may be without a call."
+    )
+    keepalive_seconds: float = Field(
+        60.0, ge=1, le=_DAY, description="How often a silent client is asked whether it is there."
+    )
+    keepalive_timeout_seconds: float = Field(20.0, ge=1, le=_DAY, description="How long it may take to say so.")
     max_connection_age_seconds: float | None = Field(
         None, gt=0, le=_DAY, description="Ask clients to reconnect after so long, so that balancers spread them."
     )

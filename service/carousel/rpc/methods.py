@@ -58,8 +58,9 @@ class Services:
             f"/{_HEALTH}/Watch": ("server_stream", self.health.watch),
         }
         functions |= {name: (kind, function) for name, kind, function in self._open_inference.methods()}
+        self._reflection = None
         if settings.reflection:
-            reflection = Reflection(frozenset({_INFERENCE, _OPEN_INFERENCE, _HEALTH, _REFLECTION}))
+            self._reflection = reflection = Reflection(frozenset({_INFERENCE, _OPEN_INFERENCE, _HEALTH, _REFLECTION}))
             for version in ("v1", "v1alpha"):
                 name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
                 functions[name] = ("bidi_stream", reflection.stream)
@@ -102,6 +103,8 @@ class Services:
         """Let nobody in any more, and let go of everything that would not end by itself."""
         self._gate.shut = True
         self.health.end_watches()
+        if self._reflection is not None:
+            self._reflection.go_away()
         self._roster.go_away()
         self._live.go_away()
         self._open_inference.streams.go_away()

@@ -14,11 +14,13 @@ class Reflection:
         """Describe these full service names; their protos are in the default descriptor pool."""
         self._services = sorted(services)
         self._pool = Default()
+        self._open: dict[Call, None] = {}
 
     def stream(self, call: Call) -> None:
         """Answer each question in turn, until the client has no more."""
 
         def answer(message: bytes | None) -> None:
+            self._open.pop(call, None)
             if message is None:
                 call.finish()
                 return
@@ -27,9 +29,20 @@ class Reflection:
             response.valid_host = request.host
             response.original_request.CopyFrom(request)
             call.send(response.SerializeToString())
+            wait()
+
+        def wait() -> None:
+            self._open[call] = None
             call.receive(answer)
 
-        call.receive(answer)
+        call.on_cancel = lambda: self._open.pop(call, None)
+        wait()
+
+    def go_away(self) -> None:
+        """End every stream: each question asked is answered."""
+        for call in self._open:
+            call.finish()
+        self._open.clear()
 
     def _answer(self, request: ServerReflectionRequest) -> ServerReflectionResponse:
         response = ServerReflectionResponse()

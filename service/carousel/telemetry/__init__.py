@@ -6,7 +6,7 @@
 from carousel.telemetry.counters import Exemplar, Histogram, ModelCounters, RpcCounters
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
 from carousel.telemetry.logs import LogFormat, fields, log_to_stderr
-from carousel.telemetry.process import Usage, version, versions
+from carousel.telemetry.process import Usage, raise_descriptor_limit, version, versions
 from carousel.telemetry.readings import ModelReadings, Readings
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Usage",
     "fields",
     "log_to_stderr",
+    "raise_descriptor_limit",
     "version",
     "versions",
 ]

@@ -25,6 +25,16 @@ class Usage(NamedTuple):
         return cls(time.process_time(), resident * _PAGE)
 
 
+def raise_descriptor_limit(wanted: int) -> int:
+    """Allow this process `wanted` open files, or as many as the system lets it have; return how many it may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+    return raised
+
+
 @cache
 def version() -> str:
     """Say Carousel's version, in numbers; an unpacked source tree has none."""

@@ -1,6 +1,5 @@
 """A gRPC server that is polled."""
 
-import math
 import socket
 import threading
 import time
@@ -26,6 +25,7 @@ _COMPRESSIONS = {
 }
 _UNWATCHED = 0.025  # seconds that a unary call goes unwatched: a cancellation within them is seen when they are over
 _SLICE = 0.15  # seconds that a wait in the core lasts at most
+_HANDSHAKE = 10.0  # seconds that a new connection has to say that it speaks HTTP/2, and for TLS
 _LOOK = 0.025  # seconds between two looks at which connections may end
 _LEAVES = Status(Code.UNAVAILABLE, "The server is going away: another one will answer.")
 
@@ -59,7 +59,8 @@ class Server:
     Sizes are in bytes and times in seconds; None leaves a matter to the C core. `max_pending_calls` bounds what waits
     to be accepted while the loop is busy; past it the core refuses with RESOURCE_EXHAUSTED. Connections end in good
     order when they are older than `max_connection_age` (their calls have `max_connection_age_grace` to finish) or idle
-    for `max_connection_idle`. A client that does not answer the ping sent every `keepalive_time` within
+    for `max_connection_idle`; past `max_connections` a new one is closed at once, and one that says nothing for 10 s.
+    A client that does not answer the ping sent every `keepalive_time` within
     `keepalive_timeout` is gone; clients may ping every `min_ping_interval`. With `reuse_port` processes share a port.
     `observe` is told of every call, with its status code, once it is answered or gone.
     """
@@ -71,6 +72,7 @@ class Server:
         max_receive_bytes: int = 64 << 20,
         max_concurrent_streams: int | None = None,
         max_pending_calls: int = 10_000,
+        max_connections: int | None = None,
         max_connection_age: float | None = None,
         max_connection_age_grace: float | None = None,
         max_connection_idle: float | None = None,
@@ -92,11 +94,14 @@ class Server:
             "grpc.max_concurrent_streams": max_concurrent_streams,
             "grpc.server.max_pending_requests": max_pending_calls,
             "grpc.server.max_pending_requests_hard_limit": max_pending_calls,
+            "grpc.max_allowed_incoming_connections": max_connections,
+            "grpc.server_handshake_timeout_ms": _milliseconds(_HANDSHAKE),
             "grpc.max_connection_age_ms": _milliseconds(max_connection_age),
             "grpc.max_connection_age_grace_ms": _milliseconds(max_connection_age_grace),
             "grpc.max_connection_idle_ms": _milliseconds(max_connection_idle),
             "grpc.keepalive_time_ms": _milliseconds(keepalive_time),
             "grpc.keepalive_timeout_ms": _milliseconds(keepalive_timeout),
+            "grpc.keepalive_permit_without_calls": 1,
             "grpc.http2.min_ping_interval_without_data_ms": _milliseconds(min_ping_interval),
             "grpc.default_compression_algorithm": int(_COMPRESSIONS[compression]),
             "grpc.so_reuseport": int(reuse_port),
@@ -134,7 +139,7 @@ class Server:
         self._server.request_call(self._queue, self._queue, self._accept)
 
     def poll(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds, 0 for not at all and 0.15 at most, for one event and handle it; False if none came.
+        """Wait up to `timeout` seconds, 0 for not at all and 0.15 at most, and handle one event; False if none came.
 
         The core takes the end of a wait by the wall clock, and one that is set back would make it wait for as long. Of
         a wait shorter than the 0.2 s at which the core looks for signals it measures the length once, when it begins.
