@@ -1,12 +1,12 @@
-"""Every setting of the server, once, in groups: `configuration` reads them, and `carousel serve --help` shows them."""
+"""Every setting of the server, once, in groups: `configuration` reads them, and `carousel serve --help` shows them.
+
+Nothing heavy is imported here: every command reads this page for its help.
+"""
 
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from carousel.engines import Choice
-from carousel.telemetry import LogFormat
 
 _DAY = 86_400.0
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - a server in a container
@@ -52,7 +52,7 @@ class Models(_Group):
     """What is served, and by which engine."""
 
     repository: Path = Field(Path("models/repository"), description="Where the models are: NAME/VERSION/.")
-    engine: Choice = Field(
+    engine: Literal["auto", "onnx", "tensorflow"] = Field(
         "auto", description="onnx, tensorflow, or auto: ONNX where a model's cell graph can be trusted."
     )
     engine_threads: int = Field(1, ge=1, le=1024, description="Threads of an engine call; several pay for wide models.")
@@ -112,7 +112,7 @@ class Logging(_Group):
     """What goes to standard error."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
-    log_format: LogFormat = Field("console", description="Lines for people, or a JSON object a line.")
+    log_format: Literal["console", "json"] = Field("console", description="Lines for people, or a JSON object a line.")
 
 
 GROUPS: tuple[type[BaseModel], ...] = (Network, Models, Limits, LiveSequences, Shutdown, Security, Logging)

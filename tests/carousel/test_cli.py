@@ -33,6 +33,12 @@ def test_every_command_has_help(command, capsys):
     assert "usage: carousel" in capsys.readouterr().out
 
 
+def test_no_command_waits_for_the_imports_of_another():
+    """Help is there at once; and what `serve` sets for the C core, it sets before the core is there."""
+    script = "import sys, carousel.cli; print(*{'grpc', 'keras', 'onnxruntime', 'tensorflow'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "\n"
+
+
 def test_predict_prints_what_the_server_answers(target, client, tmp_path, capsys):
     steps = np.random.default_rng(0).standard_normal((5, 64)).astype(np.float32)
     np.savetxt(tmp_path / "steps.csv", steps, delimiter=",", fmt="%.9g")
