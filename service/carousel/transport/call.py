@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from grpc._cython import cygrpc
 
 from carousel.transport.metadata import Metadata, check
-from carousel.transport.status import MAX_DETAILS, MAX_MESSAGE, Code, Status
+from carousel.transport.status import MAX_DETAILS, Code, Status, cut
 
 logger = logging.getLogger("carousel.transport")
 
@@ -122,7 +122,7 @@ class Call:
         if 0 < len(status.details) <= MAX_DETAILS:
             metadata = (*metadata, ("grpc-status-details-bin", status.details))
         self._release(status.code)
-        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), status.message[:MAX_MESSAGE], 0))
+        self._end(cygrpc.SendStatusFromServerOperation(metadata, int(status.code), cut(status.message), 0))
 
     def finish(self) -> None:
         """End a stream with status OK, after the messages already given to `send`."""

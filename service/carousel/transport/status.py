@@ -3,9 +3,11 @@
 from enum import IntEnum
 from typing import NamedTuple
 
-MAX_MESSAGE = 1500  # characters
+MAX_MESSAGE = 1500  # bytes, as gRPC encodes them: every byte but printable ASCII takes three
 MAX_DETAILS = 5000  # bytes
 """What `Call.fail` sends at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""
+
+_PLAIN = frozenset(range(0x20, 0x7F)) - {ord("%")}  # the bytes that gRPC sends as they are
 
 
 class Code(IntEnum):
@@ -33,9 +35,24 @@ class Code(IntEnum):
 class Status(NamedTuple):
     """A gRPC status. `details` is a serialized google.rpc.Status, sent as the trailer `grpc-status-details-bin`.
 
-    A message longer than `MAX_MESSAGE` is cut; details longer than `MAX_DETAILS` stay behind.
+    A message that needs more than `MAX_MESSAGE` is cut; details longer than `MAX_DETAILS` stay behind.
     """
 
     code: int
     message: str = ""
     details: bytes = b""
+
+
+def cut(message: str) -> str:
+    """Give as much of a message as fits into `MAX_MESSAGE` bytes once it is percent-encoded, in whole characters.
+
+    gRPC's encoding: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses. A lone surrogate, which
+    UTF-8 cannot say, becomes a question mark.
+    """
+    content = message[:MAX_MESSAGE].encode(errors="replace")
+    size = 0
+    for end, byte in enumerate(content):
+        size += 1 if byte in _PLAIN else 3
+        if size > MAX_MESSAGE:
+            return content[:end].decode(errors="ignore")
+    return content.decode()

@@ -3,16 +3,19 @@
 import asyncio
 import math
 import time
+from urllib.parse import quote
 
 import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from carousel.transport import MAX_DETAILS, MAX_MESSAGE, Code, Status, Unary
+
+PRINTABLE = bytes(set(range(0x20, 0x7F)) - set(b"%"))
 
 
 def failure(call):
@@ -20,6 +23,11 @@ def failure(call):
     with pytest.raises(grpc.RpcError) as caught:
         call()
     return caught.value
+
+
+def wire_bytes(text):
+    """How many bytes gRPC's percent-encoding makes of a text, by the standard library's."""
+    return len(quote(text, safe=PRINTABLE))
 
 
 def test_a_message_comes_back_as_it_went(channel, methods):
@@ -100,6 +108,31 @@ def test_a_status_too_long_for_clients_still_says_its_code(channel):
         assert error.code() is grpc.StatusCode.NOT_FOUND
         assert error.details() == "x" * MAX_MESSAGE
         assert ("grpc-status-details-bin" in dict(error.trailing_metadata())) is kept
+
+
+def test_any_status_arrives_whatever_script_it_is_written_in(channel):
+    """The code, and as much of the text as its encoded bytes allow, in whole characters; all of a short one."""
+    said = {}
+    served = {"/t.T/No": Unary(lambda call, _: call.fail(Status(Code.NOT_FOUND, said["text"], b"x" * MAX_DETAILS)))}
+    stub = channel(served).unary_unary("/t.T/No")
+
+    @settings(max_examples=80, deadline=None)
+    @given(st.text(max_size=8).flatmap(lambda some: st.sampled_from([some, 1000 * some, "a" * 1497 + some])))
+    @example(2000 * "\N{ELEPHANT}")
+    @example(1500 * "%")
+    @example("\ud800 alone")
+    def holds(text):
+        said["text"] = text
+        error = failure(lambda: stub(b"", timeout=10))
+        sent = text.encode(errors="replace").decode()
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+        assert "grpc-status-details-bin" in dict(error.trailing_metadata())
+        assert sent.startswith(error.details())
+        assert (
+            len(error.details()) == len(sent) or wire_bytes(error.details() + sent[len(error.details())]) > MAX_MESSAGE
+        )
+
+    holds()
 
 
 def test_an_unknown_method_is_unimplemented_and_named(channel, methods):
