@@ -50,13 +50,49 @@ def test_predict_prints_what_the_server_answers(target, client, tmp_path, capsys
         assert printed.tobytes() == expected.output.tobytes()
 
 
+def test_predict_takes_several_files_and_header_lines(target, client, tmp_path, capsys):
+    """The sequences of all files go in one request, and an answer is printed for each, in their order."""
+    rng = np.random.default_rng(0)
+    sequences = [rng.standard_normal((timesteps, 64)).astype(np.float32) for timesteps in (5, 3, 1)]
+    header = ",".join(f"feature {i}" for i in range(64))
+    np.savetxt(tmp_path / "one.csv", sequences[0], delimiter=",", fmt="%.9g", header=header, comments="")
+    np.savez(tmp_path / "two.npz", inputs_0=sequences[1], inputs_1=sequences[2])
+    files = [str(tmp_path / "one.csv"), str(tmp_path / "two.npz")]
+    assert main(["predict", "stack", *files, "--target", target]) == 0
+    printed = [np.array(json.loads(line), np.float32) for line in capsys.readouterr().out.splitlines()]
+    expected = client.predict("stack", sequences)
+    assert [p.tobytes() for p in printed] == [e.output.tobytes() for e in expected]
+    assert main(["predict", "stack", *files, "--first", "2", "--target", target]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,2\n3,x\n", "line 2, column 2: expected a number, got 'x'"),
+        ("a,b\n1,2\n\n3,\n", "line 4, column 2: expected a number, got ''"),
+        ("1,b\n1,2\n", "line 1, column 2: expected a number, got 'b'"),
+        ("a,b\na,b\n1,2\n", "line 2, column 1: expected a number, got 'a'"),
+        ("1,2\n3\n", "line 2 has 1 columns, those before it have 2"),
+        ("a,b\n", "expected lines of numbers, found none"),
+        ("", "expected lines of numbers, found none"),
+    ],
+)
+def test_predict_says_where_a_file_is_wrong(text, said, tmp_path, capsys):
+    """File, line and column, counted from 1, before any server is asked."""
+    bad = tmp_path / "bad.csv"
+    bad.write_text(text)
+    assert main(["predict", "stack", str(bad), "--target", "127.0.0.1:1"]) == 1
+    assert capsys.readouterr().err == f"carousel: {bad}: {said}\n"
+
+
 def test_predict_says_what_is_wrong(target, tmp_path, capsys):
-    (tmp_path / "bad.csv").write_text("1,2\n3,x\n")
-    assert main(["predict", "stack", str(tmp_path / "bad.csv"), "--target", target]) == 1
-    assert "bad.csv" in capsys.readouterr().err
+    """What the server refuses by name, and a file that is not there."""
     (tmp_path / "narrow.csv").write_text("1,2\n3,4\n")
     assert main(["predict", "stack", str(tmp_path / "narrow.csv"), "--target", target]) == 1
     assert "has input_dim 2, the model takes 64" in capsys.readouterr().err
+    assert main(["predict", "stack", str(tmp_path / "none.csv"), "--target", target]) == 1
+    assert capsys.readouterr().err == f"carousel: {tmp_path / 'none.csv'}: No such file or directory\n"
 
 
 def test_inspect_shows_a_version_on_disk_and_a_server(target, repository, capsys):

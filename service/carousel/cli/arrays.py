@@ -1,7 +1,9 @@
 """Sequences from files, for the commands that send them."""
 
+import csv
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,12 @@ class FileRefused(CarouselError):
 def read_sequences(path: Path) -> list[Floats]:
     """Read the sequences in a file, each float32 [timesteps, input_dim].
 
-    A .csv file, or standard input for "-", holds one sequence: a line a timestep, numbers only. A .npy file holds
-    one, or several of one length; a .npz file as `carousel train` writes it holds inputs_0, inputs_1, ...
+    A .csv file, or standard input for "-", holds one sequence: a line a timestep, numbers only, after a header line if
+    there is one. A .npy file holds one, or several of one length; a .npz file as `carousel train` writes it holds
+    inputs_0, inputs_1, ...
 
     Raises:
-        FileRefused: It holds something else; the message says what.
+        FileRefused: It holds something else; the message says what, in a .csv file by line and column from 1.
     """
     try:
         if path.suffix == ".npz":
@@ -31,10 +34,43 @@ def read_sequences(path: Path) -> list[Floats]:
         elif path.suffix == ".npy":
             array = np.load(path)
             found = list(array) if array.ndim == 3 else [array]
+        elif str(path) == "-":
+            found = [_read_lines(sys.stdin)]
         else:
-            found = [np.loadtxt(sys.stdin if str(path) == "-" else path, np.float32, delimiter=",", ndmin=2)]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise FileRefused(f"{path}: {error}") from error
-    if not found or any(array.ndim != 2 for array in found):
+            with path.open(newline="", encoding="utf-8-sig") as lines:
+                found = [_read_lines(lines)]
+        sequences = [np.asarray(array, np.float32) for array in found]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, csv.Error) as error:
+        because = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise FileRefused(f"{path}: {because}") from error
+    if not sequences or any(sequence.ndim != 2 for sequence in sequences):
         raise FileRefused(f"{path}: expected sequences [timesteps, input_dim]")
-    return [np.asarray(array, np.float32) for array in found]
+    return sequences
+
+
+def _read_lines(lines: Iterable[str]) -> Floats:
+    """Read lines of numbers, float32 [lines, columns]; a first line without any number is a header."""
+    steps: list[list[float]] = []
+    reader = csv.reader(lines)
+    for cells in reader:
+        if not cells:
+            continue
+        if not steps and reader.line_num == 1 and not any(map(_is_number, cells)):
+            continue
+        if steps and len(cells) != len(steps[0]):
+            raise ValueError(f"line {reader.line_num} has {len(cells)} columns, those before it have {len(steps[0])}")
+        for column, cell in enumerate(cells, 1):
+            if not _is_number(cell):
+                raise ValueError(f"line {reader.line_num}, column {column}: expected a number, got {cell!r}")
+        steps.append([float(cell) for cell in cells])
+    if not steps:
+        raise ValueError("expected lines of numbers, found none")
+    return np.array(steps, np.float32)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""`carousel predict`: send sequences from a file to a server."""
+"""`carousel predict`: send sequences from files to a server."""
 
 import argparse
 import json
@@ -12,12 +12,14 @@ def add(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "predict",
-        help="send sequences from a file to a server",
-        description="Send every sequence of FILE in one request and print one JSON array a sequence: the output of its "
-        "last timestep, or with --return-sequences of every timestep.",
+        help="send sequences from files to a server",
+        description="Send every sequence of each FILE in one request and print one JSON array a sequence: the output "
+        "of its last timestep, or with --return-sequences of every timestep.",
     )
     parser.add_argument("model", help="the model's name")
-    parser.add_argument("file", type=Path, metavar="FILE", help=".csv (a line a timestep; - is stdin), .npy or .npz")
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help=".csv (a line a timestep; - is stdin), .npy or .npz"
+    )
     parser.add_argument("--target", default="localhost:8500", help="the server's host:port [localhost:8500]")
     parser.add_argument("--version", type=int, default=0, metavar="N", help="(default: the newest served)")
     parser.add_argument("--return-sequences", action="store_true", help="every timestep's output")
@@ -30,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     """Predict."""
     from carousel.client import Client  # noqa: PLC0415 - gRPC takes a moment to import
 
-    sequences = read_sequences(given.file)[: given.first]
+    sequences = [sequence for file in given.files for sequence in read_sequences(file)][: given.first]
     with Client(given.target) as client:
         for answer in client.predict(
             given.model,
