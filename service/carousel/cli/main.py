@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from carousel.cli import demo, export, inspect, predict, serve, stream, train, tune
 from carousel.errors import CarouselError
@@ -18,7 +17,7 @@ a first run:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
@@ -33,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["serve"]:
+        serve.add_flags(commands.choices["serve"])
+    given = parser.parse_args(words)
     try:
         return int(given.run(given))
     except (CarouselError, OSError) as error:

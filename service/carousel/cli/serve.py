@@ -6,9 +6,6 @@ import re
 import sys
 from typing import Any, get_args
 
-from carousel.configuration import SettingsRefused, read_settings
-from carousel.settings import GROUPS, Settings
-
 _DESCRIPTION = """\
 Serve every model of a repository over gRPC, and metrics over HTTP. New versions are picked up as they appear.
 
@@ -18,7 +15,7 @@ SIGTERM drains: health says NOT_SERVING, balancers get a moment to notice, what 
 
 
 def add(commands: Any) -> None:
-    """Add the command; its flags are the settings, in their groups."""
+    """Add the command, without its flags: the settings take a moment to import."""
     parser = commands.add_parser(
         "serve",
         help="serve the models of a repository",
@@ -26,6 +23,13 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="carousel serve [--config FILE] [--SETTING VALUE ...]",
     )
+    parser.set_defaults(run=run)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags, which are the settings in their groups."""
+    from carousel.settings import GROUPS  # noqa: PLC0415 - as `add` says
+
     parser.add_argument("--config", metavar="FILE", help="a TOML file of settings; CAROUSEL_CONFIG names it too")
     for group in GROUPS:
         section = parser.add_argument_group(_heading(group), group.__doc__)
@@ -37,11 +41,13 @@ def add(commands: Any) -> None:
             section.add_argument(
                 f"--{name.replace('_', '-')}", dest=name, metavar=metavar, help=f"{field.description} [{default}]"
             )
-    parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Serve until a signal ends it; return 2 for what it was told and cannot use, said in a line each."""
+    from carousel.configuration import SettingsRefused, read_settings  # noqa: PLC0415 - as `add` says
+    from carousel.settings import Settings  # noqa: PLC0415 - as above
+
     named = vars(given)
     flags = {name: named[name] for name in ("config", *Settings.model_fields) if named[name] is not None}
     try:

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carousel.artifact import Signature
 from carousel.errors import Violation
 from carousel.stubs.v1.inference_pb2 import DATA_TYPE_FLOAT32, DataType, Tensor
 from carousel.tensors import FLOAT32, LARGEST, Floats, describe, from_bytes, to_bytes
+
+if TYPE_CHECKING:  # what reads files and checks them is no part of a client's process
+    from carousel.artifact import Signature
 
 _ITEM = FLOAT32.itemsize
 
@@ -29,7 +32,7 @@ class Bounds:
 
 
 def read_steps(
-    tensor: Tensor, field: str, signature: Signature, bounds: Bounds
+    tensor: Tensor, field: str, signature: "Signature", bounds: Bounds
 ) -> tuple[Floats | None, list[Violation]]:
     """Read one sequence, float32 [timesteps, input_dim], against the model's signature.
 
@@ -51,7 +54,7 @@ def read_steps(
     return finite(steps, f"{field}.content", bounds)
 
 
-def shape_faults(shape: tuple[int, ...], field: str, signature: Signature, bounds: Bounds) -> list[Violation]:
+def shape_faults(shape: tuple[int, ...], field: str, signature: "Signature", bounds: Bounds) -> list[Violation]:
     """Name every fault of a sequence's shape; [timesteps, input_dim] is expected."""
     if not shape:
         return [Violation(field, f"is missing, expected {_expected(signature)}")]
@@ -74,7 +77,7 @@ def shape_faults(shape: tuple[int, ...], field: str, signature: Signature, bound
     return faults
 
 
-def _expected(signature: Signature) -> str:
+def _expected(signature: "Signature") -> str:
     return describe((signature.timesteps, signature.input_dim))
 
 
