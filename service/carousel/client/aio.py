@@ -1,7 +1,7 @@
-"""The client for programs that stand on asyncio."""
+"""The client for programs on asyncio."""
 
 import collections.abc
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
@@ -23,7 +23,7 @@ from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 
 
 class AsyncClient:
-    """Talks to the servers at one address.
+    """Talks to the servers at one address. Belongs to one event loop.
 
     async with AsyncClient("localhost:8500") as client:
         [answer] = await client.predict("weather", [window])
@@ -35,8 +35,8 @@ class AsyncClient:
             self._channel = grpc.aio.insecure_channel(target, OPTIONS)
         else:
             self._channel = grpc.aio.secure_channel(target, credentials, OPTIONS)
-        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._health = HealthStub(self._channel)
+        self._stub = InferenceServiceStub(self._channel)
+        self._health: Any = HealthStub(self._channel)  # its published types have no methods
 
     async def predict(
         self,
@@ -91,7 +91,7 @@ class AsyncClient:
             initial_state: A state to start from, as returned earlier.
             snapshot_every: Ask for a snapshot with every so many messages; those since it are kept, and sent again if
                 the server is lost.
-            timeout: Seconds to seek another server for, before Unreachable is raised.
+            timeout: Seconds to search for another server, before Unreachable is raised.
         """
         fleet = self.fleet(snapshot_every=snapshot_every, timeout=timeout)
         return fleet.only(model, version, return_sequences, initial_state)
@@ -101,7 +101,7 @@ class AsyncClient:
 
         Args:
             snapshot_every: Ask for a snapshot of a sequence with every so many of its messages.
-            timeout: Seconds to seek another server for, before Unreachable is raised.
+            timeout: Seconds to search for another server, before Unreachable is raised.
             max_unanswered: Messages that may wait for answers; above that, sending waits.
         """
         return AsyncFleet(self._stub.Stream, snapshot_every, timeout, max_unanswered)

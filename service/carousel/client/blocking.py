@@ -1,7 +1,9 @@
 """The client for ordinary programs."""
 
+# Written by .ci/blocking_client.py from aio.py; do not edit.
+
 import collections.abc
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
@@ -23,10 +25,10 @@ from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 
 
 class Client:
-    """Talks to the servers at one address; safe to share between threads.
+    """Talks to the servers at one address. Safe to share between threads.
 
     with Client("localhost:8500") as client:
-        last_step = client.predict("weather", [window])[0].output
+        [answer] = client.predict("weather", [window])
     """
 
     def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
@@ -35,8 +37,8 @@ class Client:
             self._channel = grpc.insecure_channel(target, OPTIONS)
         else:
             self._channel = grpc.secure_channel(target, credentials, OPTIONS)
-        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._health = HealthStub(self._channel)
+        self._stub = InferenceServiceStub(self._channel)
+        self._health: Any = HealthStub(self._channel)  # its published types have no methods
 
     def predict(
         self,
@@ -91,7 +93,7 @@ class Client:
             initial_state: A state to start from, as returned earlier.
             snapshot_every: Ask for a snapshot with every so many messages; those since it are kept, and sent again if
                 the server is lost.
-            timeout: Seconds to seek another server for, before Unreachable is raised.
+            timeout: Seconds to search for another server, before Unreachable is raised.
         """
         fleet = self.fleet(snapshot_every=snapshot_every, timeout=timeout)
         return fleet.only(model, version, return_sequences, initial_state)
@@ -101,7 +103,7 @@ class Client:
 
         Args:
             snapshot_every: Ask for a snapshot of a sequence with every so many of its messages.
-            timeout: Seconds to seek another server for, before Unreachable is raised.
+            timeout: Seconds to search for another server, before Unreachable is raised.
             max_unanswered: Messages that may wait for answers; above that, sending waits.
         """
         return Fleet(self._stub.Stream, snapshot_every, timeout, max_unanswered)

@@ -1,20 +1,21 @@
 """Live sequences for ordinary programs."""
 
+# Written by .ci/blocking_client.py from aio_fleet.py; do not edit.
+
 import itertools
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import grpc
 import numpy as np
 from numpy.typing import ArrayLike
 
 from carousel.client.journal import Journal
-from carousel.client.reconnect import Line, Link, Roster
+from carousel.client.reconnect import Reconnect, Session
 from carousel.client.replies import Prediction, raised
+from carousel.client.threads import CLOSED, Link, Lock, Runner, Semaphore, pending, result
 from carousel.errors import Cancelled, CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.wire import write_tensor
@@ -23,15 +24,15 @@ from carousel.wire import write_tensor
 class LiveSequence:
     """One live sequence; the server keeps its state, and it survives the loss of a server."""
 
-    def __init__(self, fleet: "Fleet", line: Line, close: Callable[[], None]) -> None:
+    def __init__(self, fleet: "Fleet", session: Session, close: Callable[[], None]) -> None:
         self._fleet = fleet
-        self._line = line
+        self._session = session
         self._close = close
 
     @property
     def key(self) -> str:
         """The caller's name for it."""
-        return self._line.key
+        return self._session.key
 
     def feed(self, steps: ArrayLike, *, return_state: bool = False) -> Prediction:
         """Take new timesteps, [timesteps, input_dim], and wait for their answer.
@@ -40,14 +41,14 @@ class LiveSequence:
             CarouselError: The sequence ended: one of the classes of `carousel.errors`, as the server raised it, or
                 Unreachable.
         """
-        return self.send(steps, return_state=return_state).result()
+        return result(self.send(steps, return_state=return_state))
 
     def send(self, steps: ArrayLike, *, return_state: bool = False) -> Future[Prediction]:
         """Take new timesteps, [timesteps, input_dim], and give their answer's future.
 
         Waits while too many messages of the fleet are unanswered. Raises as `feed` does.
         """
-        return self._fleet._send(self._line, steps, return_state)  # noqa: SLF001 - two halves of one thing
+        return self._fleet._send(self._session, steps, return_state)  # noqa: SLF001 - two halves of one thing
 
     def close(self) -> None:
         """Give up the state on the server, and whatever is unanswered."""
@@ -61,7 +62,7 @@ class LiveSequence:
 
 
 class Fleet:
-    """Any number of live sequences over one stream; safe to share between threads.
+    """Any number of live sequences over one stream. Safe to share between threads.
 
     with client.fleet() as fleet:
         pump, valve = fleet.open("sensors", "pump"), fleet.open("sensors", "valve")
@@ -69,14 +70,19 @@ class Fleet:
     """
 
     def __init__(
-        self, stream: Callable[[Iterator[pb.StreamRequest]], Any], snapshot_every: int, timeout: float, most: int
+        self,
+        stream: Callable[[Iterator[pb.StreamRequest]], Iterable[pb.StreamResponse]],
+        snapshot_every: int,
+        timeout: float,
+        max_unanswered: int,
     ) -> None:
         """Open streams by `stream`; see `Client.fleet`."""
         self._stream = stream
         self._snapshot_every = snapshot_every
-        self._lock = threading.RLock()
-        self._room = threading.BoundedSemaphore(most)
-        self._roster = Roster(self._connect, self._later, timeout)
+        self._lock = Lock()
+        self._room = Semaphore(max_unanswered)
+        self._reconnect = Reconnect(self._connect, self._later, timeout)
+        self._runner = Runner()
         self._numbers = itertools.count()
 
     def open(
@@ -97,17 +103,17 @@ class Fleet:
             return_sequences: Every timestep's output, not the last one's of each message alone.
             initial_state: A state to start from, as returned earlier.
         """
-        line = self._line(model, key, version, return_sequences, initial_state)
-        return LiveSequence(self, line, partial(self._leave, line))
+        session = self._session(model, key, version, return_sequences, initial_state)
+        return LiveSequence(self, session, partial(self._leave, session))
 
     def only(self, model: str, version: int, return_sequences: bool, initial_state: bytes) -> LiveSequence:
         """Begin the only live sequence of this fleet, which closes with it."""
-        return LiveSequence(self, self._line(model, model, version, return_sequences, initial_state), self.close)
+        return LiveSequence(self, self._session(model, model, version, return_sequences, initial_state), self.close)
 
     def close(self) -> None:
         """Close every sequence and the stream; whatever is unanswered is given up."""
         with self._lock:
-            self._roster.close()
+            self._reconnect.close()
 
     def __enter__(self) -> Self:
         return self
@@ -115,72 +121,54 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _line(self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes) -> Line:
+    def _session(
+        self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes
+    ) -> Session:
         opening = pb.Open(model=model, version=version, return_sequences=return_sequences, initial_state=initial_state)
-        return Line(str(next(self._numbers)) if key is None else key, Journal(opening, self._snapshot_every))
+        return Session(str(next(self._numbers)) if key is None else key, Journal(opening, self._snapshot_every))
 
-    def _send(self, line: Line, steps: ArrayLike, return_state: bool) -> Future[Prediction]:
+    def _send(self, session: Session, steps: ArrayLike, return_state: bool) -> Future[Prediction]:
         tensor = pb.Tensor()
         write_tensor(np.asarray(steps, np.float32), tensor)
-        answer: Future[Prediction] = Future()
-        answer.set_running_or_notify_cancel()  # what was sent is not taken back
         self._room.acquire()
+        answer = pending()
         try:
             with self._lock:
-                self._roster.feed(line, tensor, answer, return_state=return_state)
+                self._reconnect.feed(session, tensor, answer, return_state=return_state)
         except CarouselError:
             self._room.release()
             raise
         answer.add_done_callback(lambda _: self._room.release())
         return answer
 
-    def _leave(self, line: Line) -> None:
+    def _leave(self, session: Session) -> None:
         with self._lock:
-            self._roster.leave(line)
+            self._reconnect.leave(session)
 
     def _connect(self) -> Link:
-        link = _Link()
+        link = Link()
         try:
             call = self._stream(link.requests())
-        except ValueError as error:  # gRPC's word for a closed channel
+        except CLOSED as error:
             raise Cancelled("the client was closed") from error
-        threading.Thread(target=self._read, args=(link, call), name="carousel-live", daemon=True).start()
+        self._runner.start(self._read, link, call)
         return link
 
-    def _read(self, link: "_Link", call: Any) -> None:
+    def _read(self, link: Link, call: Iterable[pb.StreamResponse]) -> None:
         error = None
         try:
             for response in call:
                 with self._lock:
-                    self._roster.received(link, response)
+                    self._reconnect.received(link, response)
         except grpc.RpcError as end:
             error = raised(end)
         link.finish()
         with self._lock:
-            self._roster.lost(link, error)
+            self._reconnect.lost(link, error)
 
     def _later(self, seconds: float, function: Callable[[], None]) -> None:
-        def run() -> None:
+        def locked() -> None:
             with self._lock:
                 function()
 
-        timer = threading.Timer(seconds, run)
-        timer.daemon = True
-        timer.start()
-
-
-class _Link:
-    """What is written and not yet sent."""
-
-    def __init__(self) -> None:
-        self._unsent: queue.SimpleQueue[pb.StreamRequest | None] = queue.SimpleQueue()
-
-    def write(self, request: pb.StreamRequest) -> None:
-        self._unsent.put(request)
-
-    def finish(self) -> None:
-        self._unsent.put(None)
-
-    def requests(self) -> Iterator[pb.StreamRequest]:
-        while (request := self._unsent.get()) is not None:
-            yield request
+        self._runner.later(seconds, locked)

@@ -1,6 +1,6 @@
-"""Which live sequence rides over which stream, and what happens when a server goes. No I/O of its own.
+"""Which stream carries which live sequence, and the search for another server when one goes. No I/O of its own.
 
-Both clients stand on this: they bring streams, timers and futures, and call in one thread at a time.
+Both clients use this: they bring streams, timers and futures, and call from one thread at a time.
 """
 
 import itertools
@@ -30,8 +30,8 @@ class Link(Protocol):
         ...
 
 
-class Line:
-    """One live sequence: its journal, and where it rides.
+class Session:
+    """One live sequence: its journal, and the stream that carries it.
 
     Attributes:
         key: The caller's name for it.
@@ -45,16 +45,16 @@ class Line:
         self.journal = journal
         self.link: Link | None = None  # None: no server holds it, and none needs to until it is fed
         self.name = ""  # its key on the wire
-        self.lost: float | None = None  # since when it seeks a server, in seconds
+        self.lost: float | None = None  # since when it searches for a server, in seconds of the clock
         self.refusal: CarouselError | None = None  # what the last one said
         self.error: CarouselError | None = None
 
 
-class Roster:
-    """The live sequences of one client. All ride over one stream, until a server sends some of them elsewhere.
+class Reconnect:
+    """The live sequences of one client. One stream carries all of them, until a server sends some elsewhere.
 
-    A sequence has a new name on the wire wherever it opens, so that the last words on an earlier stay are not taken
-    for answers.
+    A sequence has a new name on the wire wherever it opens, so that what an earlier server still says of it is not
+    taken for an answer.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Roster:
         timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open streams by `connect`; seek another server for at most `timeout` seconds.
+        """Open streams by `connect`; search for another server for at most `timeout` seconds.
 
         `connect` raises Cancelled once there will be no more. `later` has a function called after so many seconds.
         """
@@ -72,150 +72,153 @@ class Roster:
         self._later = later
         self._timeout = timeout
         self._clock = clock
-        self._links: dict[Link, dict[str, Line]] = {}
+        self._links: dict[Link, dict[str, Session]] = {}
         self._current: Link | None = None  # where sequences open
-        self._adrift: dict[Line, None] = {}
-        self._seeking = False  # a try is due
+        self._searching: dict[Session, None] = {}
+        self._try_due = False  # a try is due
         self._tries = 0  # since one succeeded
         self._numbers = itertools.count(1)
         self._closed = False
 
-    def feed(self, line: Line, tensor: pb.Tensor, answer: Answer, *, return_state: bool) -> None:
+    def feed(self, session: Session, tensor: pb.Tensor, answer: Answer, *, return_state: bool) -> None:
         """Send new timesteps of a sequence, or keep them until a server is found.
 
         Raises:
             CarouselError: The sequence ended by this error, or was closed.
         """
-        if line.error is None and self._closed:
-            line.error = Cancelled("the stream of live sequences was closed")
-        if line.error is not None:
-            raise line.error
-        request = line.journal.write(tensor, answer, return_state=return_state)
-        if line.link is not None:
-            request.key = line.name
-            line.link.write(request)
-        elif self._current is None and self._seeking:
-            self._seek(line, None)
-        elif line not in self._adrift:
-            self._open(line)
+        if session.error is None and self._closed:
+            session.error = Cancelled("the stream of live sequences was closed")
+        if session.error is not None:
+            raise session.error
+        request = session.journal.write(tensor, answer, return_state=return_state)
+        if session.link is not None:
+            request.key = session.name
+            session.link.write(request)
+        elif self._current is None and self._try_due:
+            self._search(session, None)
+        elif session not in self._searching:
+            self._open(session)
 
-    def leave(self, line: Line) -> None:
+    def leave(self, session: Session) -> None:
         """Close a sequence; what is unanswered is given up."""
-        if line.link is not None:
-            line.link.write(pb.StreamRequest(key=line.name, close=True))
-        self._detach(line)
-        self._adrift.pop(line, None)
-        self._end(line, Cancelled(f"live sequence {line.key!r} was closed"))
+        if session.link is not None:
+            session.link.write(pb.StreamRequest(key=session.name, close=True))
+        self._detach(session)
+        self._searching.pop(session, None)
+        self._end(session, Cancelled(f"live sequence {session.key!r} was closed"))
 
     def close(self) -> None:
         """Close every sequence and every stream."""
         self._closed = True
-        for line in [*self._adrift, *(line for lines in self._links.values() for line in lines.values())]:
-            self._end(line, Cancelled("the stream of live sequences was closed"))
+        for session in [
+            *self._searching,
+            *(session for sessions in self._links.values() for session in sessions.values()),
+        ]:
+            self._end(session, Cancelled("the stream of live sequences was closed"))
         for link in self._links:
             link.finish()
         self._links.clear()
-        self._adrift.clear()
+        self._searching.clear()
         self._current = None
 
     def received(self, link: Link, response: pb.StreamResponse) -> None:
-        """Take what a server said."""
-        line = self._links.get(link, {}).get(response.key)
-        if line is None:
+        """Take one response of a server."""
+        session = self._links.get(link, {}).get(response.key)
+        if session is None:
             return  # the sequence has left that stream
         match response.WhichOneof("answer"):
             case "prediction":
-                if line.lost is not None:
-                    line.lost = line.refusal = None
+                if session.lost is not None:
+                    session.lost = session.refusal = None
                     self._tries = 0
-                line.journal.take(response)
+                session.journal.take(response)
             case "going_away":
-                line.journal.move(response.going_away.state)
-                self._elsewhere(line, None)
+                session.journal.move(response.going_away.state)
+                self._move(session, None)
             case "failure":
                 error = failure(response.failure)
-                moving = line.journal.known and isinstance(error, (ModelNotFound, Overloaded))
+                moving = session.journal.known and isinstance(error, (ModelNotFound, Overloaded))
                 if moving or isinstance(error, GoingAway):
-                    self._elsewhere(line, error)
+                    self._move(session, error)
                 else:
-                    self._detach(line)
-                    self._end(line, error)
+                    self._detach(session)
+                    self._end(session, error)
 
     def lost(self, link: Link, error: CarouselError | None) -> None:
         """Take note that a stream ended: None is in good order."""
         if self._current is link:
             self._current = None
-        for line in self._links.pop(link, {}).values():
-            line.link = None
+        for session in self._links.pop(link, {}).values():
+            session.link = None
             if error is None or isinstance(error, (Unreachable, GoingAway)):
-                self._seek(line, error)
-            elif line.journal.unanswered:
-                self._end(line, error)
+                self._search(session, error)
+            elif session.journal.unanswered:
+                self._end(session, error)
 
-    def _open(self, line: Line) -> None:
+    def _open(self, session: Session) -> None:
         if self._current is None:
             try:
                 self._current = self._connect()
             except Cancelled as error:
-                self._end(line, error)
+                self._end(session, error)
                 return
             self._links[self._current] = {}
-        link = line.link = self._current
-        line.name = f"{line.key}~{next(self._numbers)}"
-        self._links[link][line.name] = line
-        for request in line.journal.replay():
-            request.key = line.name
+        link = session.link = self._current
+        session.name = f"{session.key}~{next(self._numbers)}"
+        self._links[link][session.name] = session
+        for request in session.journal.replay():
+            request.key = session.name
             link.write(request)
 
-    def _elsewhere(self, line: Line, refusal: CarouselError | None) -> None:
-        """Let a sequence leave a server that does not hold it; others stay there until they are sent away too."""
-        if self._current is line.link:
+    def _move(self, session: Session, refusal: CarouselError | None) -> None:
+        """Let a sequence leave a server that does not hold it; others stay until the server sends them away too."""
+        if self._current is session.link:
             self._current = None
-        self._detach(line)
-        self._seek(line, refusal)
+        self._detach(session)
+        self._search(session, refusal)
 
-    def _detach(self, line: Line) -> None:
-        link, line.link = line.link, None
+    def _detach(self, session: Session) -> None:
+        link, session.link = session.link, None
         if link is not None:
-            lines = self._links[link]
-            del lines[line.name]
-            if not lines and link is not self._current:
+            sessions = self._links[link]
+            del sessions[session.name]
+            if not sessions and link is not self._current:
                 link.finish()
 
-    def _seek(self, line: Line, refusal: CarouselError | None) -> None:
-        """Try to find a server for a sequence, if somebody waits for it."""
-        if not line.journal.unanswered:
+    def _search(self, session: Session, refusal: CarouselError | None) -> None:
+        """Search for a server for a sequence that has unanswered messages."""
+        if not session.journal.unanswered:
             return
-        if line.lost is None:
-            line.lost = self._clock()
-        line.refusal = refusal or line.refusal
-        self._adrift[line] = None
-        if not self._seeking:
-            self._seeking = True
+        if session.lost is None:
+            session.lost = self._clock()
+        session.refusal = refusal or session.refusal
+        self._searching[session] = None
+        if not self._try_due:
+            self._try_due = True
             delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**self._tries) if self._tries else 0.0
             self._tries += 1
-            # Spread: who lost the same server should not come back as one crowd.
+            # Random, so that the clients of a lost server do not all come back at the same moment.
             self._later(delay * random.uniform(0.5, 1.0), self._try)  # noqa: S311 - no secret
 
     def _try(self) -> None:
-        self._seeking = False
-        adrift, self._adrift = self._adrift, {}
+        self._try_due = False
+        searching, self._searching = self._searching, {}
         now = self._clock()
-        for line in adrift:
-            if line.lost is not None and now - line.lost > self._timeout:
-                self._end(line, self._gave_up(line))
+        for session in searching:
+            if session.lost is not None and now - session.lost > self._timeout:
+                self._end(session, self._gave_up(session))
             else:
-                self._open(line)
+                self._open(session)
 
-    def _gave_up(self, line: Line) -> CarouselError:
-        if isinstance(line.refusal, (ModelNotFound, Overloaded)):
-            return line.refusal
-        because = f"; the last word was: {line.refusal}" if line.refusal else ""
+    def _gave_up(self, session: Session) -> CarouselError:
+        if isinstance(session.refusal, (ModelNotFound, Overloaded)):
+            return session.refusal
+        because = f"; the last word was: {session.refusal}" if session.refusal else ""
         return Unreachable(
-            f"no server took live sequence {line.key!r} within {self._timeout:g} s{because}. "
+            f"no server took live sequence {session.key!r} within {self._timeout:g} s{because}. "
             "Start from its last state, or raise timeout"
         )
 
-    def _end(self, line: Line, error: CarouselError) -> None:
-        line.error = line.error or error
-        line.journal.fail(line.error)
+    def _end(self, session: Session, error: CarouselError) -> None:
+        session.error = session.error or error
+        session.journal.fail(session.error)

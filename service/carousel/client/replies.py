@@ -2,7 +2,9 @@
 
 import collections.abc
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -119,7 +121,8 @@ def description(model: pb.Model) -> ModelDescription:
 def raised(error: grpc.RpcError) -> CarouselError:
     """Read a failed call as the error that the server raised."""
     details = b""
-    for key, value in error.trailing_metadata() or ():
+    trailing = cast("Iterable[tuple[str, Any]]", error.trailing_metadata() or ())  # pairs, of both kinds of channel
+    for key, value in trailing:
         if key == "grpc-status-details-bin":
             details = value
     return error_of(error.code().value[0], error.details() or "", details)

@@ -175,7 +175,7 @@ def test_a_sequence_idle_for_too_long_expires_by_name(server):
     """The caller hears SessionExpired, not an answer that began anew."""
     with Client(server(session_idle_seconds=0.2).target) as client, client.live("small") as sequence:
         sequence.feed(STEP)
-        until(lambda: sequence._line.error is not None)
+        until(lambda: sequence._session.error is not None)
         with pytest.raises(errors.SessionExpired, match="was idle for"):
             sequence.feed(STEP)
 

@@ -1,4 +1,4 @@
-"""What becomes of live sequences when servers go, as a table of words said and heard: no socket, no clock."""
+"""What becomes of live sequences when servers go, as a table of messages sent and received: no socket, no clock."""
 
 from concurrent.futures import Future
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from carousel.client.journal import Journal
-from carousel.client.reconnect import Line, Roster
+from carousel.client.reconnect import Reconnect, Session
 from carousel.errors import Cancelled, EngineFault, InvalidRequest, ModelNotFound, Unreachable
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.wire import write_tensor
@@ -55,31 +55,33 @@ class Server:
 
 
 class World:
-    """A roster, the streams it opened, and the tries that are due."""
+    """A search, the streams it opened, and the tries that are due."""
 
     def __init__(self, timeout=10.0):
         self.now = 0.0
         self.servers = []
         self.due = []
-        self.roster = Roster(self._connect, lambda _, function: self.due.append(function), timeout, lambda: self.now)
+        self.reconnect = Reconnect(
+            self._connect, lambda _, function: self.due.append(function), timeout, lambda: self.now
+        )
 
     def _connect(self):
         self.servers.append(Server())
         return self.servers[-1]
 
-    def feed(self, line, number):
+    def feed(self, session, number):
         answer = Future()
-        self.roster.feed(line, tensor(number), answer, return_state=False)
+        self.reconnect.feed(session, tensor(number), answer, return_state=False)
         return answer
 
     def answer(self, server, times=1):
         for _ in range(times):
-            self.roster.received(server, server.answer())
+            self.reconnect.received(server, server.answer())
 
     def refuse(self, server, name, reason):
         response = pb.StreamResponse(key=name, closed=True)
         response.failure.code, response.failure.message, response.failure.reason = 5, "input: no", reason
-        self.roster.received(server, response)
+        self.reconnect.received(server, response)
 
     def turn(self):
         due, self.due = self.due, []
@@ -87,8 +89,8 @@ class World:
             function()
 
 
-def line(snapshot_every=64):
-    return Line("pump", Journal(pb.Open(model="sum"), snapshot_every))
+def sequence(snapshot_every=64):
+    return Session("pump", Journal(pb.Open(model="sum"), snapshot_every))
 
 
 def outputs(answers):
@@ -99,13 +101,13 @@ def outputs(answers):
 @pytest.mark.parametrize("before", range(6))
 def test_after_a_crash_the_caller_has_every_answer_once(before, snapshot_every):
     """Whatever was answered before the crash and wherever the last snapshot was."""
-    world, pump = World(), line(snapshot_every)
+    world, pump = World(), sequence(snapshot_every)
     answers = [world.feed(pump, n) for n in (1, 2, 3, 4, 5)]
     [first] = world.servers
     world.answer(first, before)
     given = [answer.done() for answer in answers]
     assert given == [i < before for i in range(5)]
-    world.roster.lost(first, Unreachable("gone"))
+    world.reconnect.lost(first, Unreachable("gone"))
     answers.append(world.feed(pump, 6))
     world.turn()
     second = world.servers[-1]
@@ -117,11 +119,11 @@ def test_after_a_crash_the_caller_has_every_answer_once(before, snapshot_every):
 @pytest.mark.parametrize("before", range(1, 6))
 def test_going_away_replays_only_what_was_not_answered(before):
     """The server's last snapshot stands for all it answered, and the version it began on is asked for."""
-    world, pump = World(), line()
+    world, pump = World(), sequence()
     answers = [world.feed(pump, n) for n in (1, 2, 3, 4, 5)]
     [first] = world.servers
     world.answer(first, before)
-    world.roster.received(first, first.goodbye(pump.name))
+    world.reconnect.received(first, first.goodbye(pump.name))
     assert first.finished
     answers.append(world.feed(pump, 6))
     world.turn()
@@ -133,12 +135,12 @@ def test_going_away_replays_only_what_was_not_answered(before):
 
 def test_the_last_words_on_an_earlier_stay_are_nobodys_answer():
     """A server may still speak of a sequence that has left it, on a stream that others ride on."""
-    world, pump, valve = World(), line(), line()
+    world, pump, valve = World(), sequence(), sequence()
     answers = [world.feed(pump, 1), world.feed(valve, 1), world.feed(pump, 2)]
     [first] = world.servers
     world.answer(first, 2)
     name = pump.name
-    world.roster.received(first, first.goodbye(name))
+    world.reconnect.received(first, first.goodbye(name))
     world.turn()
     world.refuse(first, name, "InvalidRequest")
     world.answer(world.servers[-1])
@@ -151,10 +153,10 @@ def test_the_last_words_on_an_earlier_stay_are_nobodys_answer():
 
 def test_an_idle_sequence_seeks_no_server_until_it_is_fed():
     """Thousands of idle ones do not come back as a crowd."""
-    world, pump = World(), line()
+    world, pump = World(), sequence()
     first = world.feed(pump, 1)
     world.answer(world.servers[0])
-    world.roster.lost(world.servers[0], None)
+    world.reconnect.lost(world.servers[0], None)
     assert (len(world.servers), world.due) == (1, [])
     second = world.feed(pump, 2)
     world.answer(world.servers[1], 2)
@@ -163,11 +165,11 @@ def test_an_idle_sequence_seeks_no_server_until_it_is_fed():
 
 def test_a_version_that_one_server_lacks_is_sought_at_others_until_the_timeout():
     """Only a sequence that has begun; then the refusal itself is raised."""
-    world, pump = World(), line()
+    world, pump = World(), sequence()
     world.feed(pump, 1)
     world.answer(world.servers[0])
     answer = world.feed(pump, 2)
-    world.roster.lost(world.servers[0], Unreachable("gone"))
+    world.reconnect.lost(world.servers[0], Unreachable("gone"))
     for now in (0.0, 5.0):
         world.now = now
         world.turn()
@@ -177,7 +179,7 @@ def test_a_version_that_one_server_lacks_is_sought_at_others_until_the_timeout()
     world.turn()
     with pytest.raises(ModelNotFound):
         answer.result(0)
-    fresh = line()
+    fresh = sequence()
     answer = world.feed(fresh, 1)
     world.refuse(world.servers[-1], fresh.name, "ModelNotFound")
     with pytest.raises(ModelNotFound):
@@ -186,11 +188,11 @@ def test_a_version_that_one_server_lacks_is_sought_at_others_until_the_timeout()
 
 def test_no_server_within_the_timeout_is_unreachable_and_the_last_word_is_told():
     """The caller hears what was tried."""
-    world, pump = World(timeout=3), line()
+    world, pump = World(timeout=3), sequence()
     answer = world.feed(pump, 1)
     for now in (0.0, 1.0, 4.0):
         world.now = now
-        world.roster.lost(world.servers[-1], Unreachable("connection refused"))
+        world.reconnect.lost(world.servers[-1], Unreachable("connection refused"))
         world.turn()
     with pytest.raises(Unreachable, match="within 3 s; the last word was: connection refused"):
         answer.result(0)
@@ -199,7 +201,7 @@ def test_no_server_within_the_timeout_is_unreachable_and_the_last_word_is_told()
 @pytest.mark.parametrize(("reason", "kind"), [("InvalidRequest", InvalidRequest), ("EngineFault", EngineFault)])
 def test_a_failure_ends_its_own_sequence_and_everything_it_waits_for(reason, kind):
     """Every message sent gets exactly one answer."""
-    world, pump, valve = World(), line(), line()
+    world, pump, valve = World(), sequence(), sequence()
     answers = [world.feed(pump, 1), world.feed(pump, 2)]
     other = world.feed(valve, 1)
     [server] = world.servers
@@ -214,11 +216,11 @@ def test_a_failure_ends_its_own_sequence_and_everything_it_waits_for(reason, kin
 
 def test_closing_ends_all():
     """Streams are half-closed, and who waits is told."""
-    world, pump = World(), line()
+    world, pump = World(), sequence()
     answer = world.feed(pump, 1)
-    world.roster.close()
+    world.reconnect.close()
     assert world.servers[0].finished
     with pytest.raises(Cancelled):
         answer.result(0)
     with pytest.raises(Cancelled):
-        world.feed(line(), 1)
+        world.feed(sequence(), 1)
