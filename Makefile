@@ -38,20 +38,20 @@ soak: install tools  ## run the tests that take long
 bench: install tools  ## measure, and draw: build/bench/
 	$(BIN)/python -m tests.benchmarks
 
-check: install   ## lint, format, types, import rules, protos and generated code
+check: install   ## lint, format, types, import rules, protos and what is generated
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint
-	$(BIN)/python protos/generate.py --check
+	$(BIN)/python .ci/generate.py --check
 
 format: install  ## write the code as ruff would
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-generate: install  ## write the generated code again from protos/
-	$(BIN)/python protos/generate.py
+generate: install  ## write all that is generated again: stubs, client, pages, dashboard, rules
+	$(BIN)/python .ci/generate.py
 
 clean:           ## remove what was built
 	rm -rf .venv build dist

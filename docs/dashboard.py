@@ -1,7 +1,7 @@
 """Draws docs/dashboard.png: the dashboard, from a real Prometheus that watched two real servers for two minutes.
 
 `python -m docs.dashboard` in the repository's root; needs what `make install tools` sets up.
-"""  # noqa: INP001 - a script, no package
+"""
 
 import tempfile
 import threading

@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md from the code: python docs/metrics.py."""  # noqa: INP001 - a script, no package
+"""The metrics page, docs/metrics.md, from the list of instruments."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ PAGE = Path(__file__).with_suffix(".md")
 
 _HEAD = """\
 # Metrics
-Written by `python docs/metrics.py` from `service/carousel/instruments.py`; do not edit.
+Written by `docs/metrics.py` from `service/carousel/telemetry/instruments.py`; do not edit.
 
 `carousel serve` answers `GET /metrics` on `http_port` (8501). Times are in seconds, sizes in bytes. Label values are
 bounded by what is served and by the code; nothing that a client sends becomes one. `model` and `version` are the
@@ -21,13 +21,9 @@ bucket the newest request whose client sent the W3C `traceparent` of a recorded 
 """
 
 
-def page() -> str:
+def written() -> dict[Path, str]:
     """Write the page."""
     rows = [
         f"| `{i.name}` | {i.kind} | {', '.join(f'`{label}`' for label in i.labels)} | {i.text} |" for i in INSTRUMENTS
     ]
-    return _HEAD + "\n".join(rows) + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
+    return {PAGE: _HEAD + "\n".join(rows) + "\n"}

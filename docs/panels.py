@@ -1,4 +1,4 @@
-"""Draws Grafana panels from a Prometheus, in the dashboard's own grid."""  # noqa: INP001 - a script's half, no package
+"""Draws Grafana panels from a Prometheus, in the dashboard's own grid."""
 
 import io
 import itertools

@@ -1,8 +1,8 @@
-"""Writes deploy/grafana/dashboard.json from code: python deploy/grafana/dashboard.py.
+"""The dashboard, deploy/grafana/dashboard.json, from code.
 
 Six questions, in the order in which they are asked: is it healthy, how fast, how full, what rides, what was refused,
 which versions.
-"""  # noqa: INP001 - a script, no package
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,7 +245,7 @@ QUESTIONS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
 )
 
 
-def dashboard() -> str:
+def written() -> dict[Path, str]:
     """Write the dashboard as Grafana's JSON."""
     board = (
         Dashboard("Carousel")
@@ -264,7 +264,7 @@ def dashboard() -> str:
         for panel in panels:
             width = 3 if panel.single else (24 - 3 * singles) // (len(panels) - singles)
             board.with_panel(_drawn(panel).span(width).height(7))
-    return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
+    return {FILE: JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"}
 
 
 def _labels_of(name: str, query: str) -> QueryVariable:
@@ -285,7 +285,3 @@ def _drawn(panel: Panel) -> stat.Panel | timeseries.Panel:
         # One query of several is enough: all of them are on the same buckets.
         drawn.with_target(target.exemplar(True) if panel.traced and reference == "A" else target)
     return drawn
-
-
-if __name__ == "__main__":
-    FILE.write_text(dashboard())

@@ -125,7 +125,7 @@ def test_prometheus_is_let_in_where_the_scaler_looks_for_it():
 
 
 def test_the_operator_gets_prometheus_rules():
-    """The PrometheusRule holds exactly the rules that promtool tested; write_rules.py writes it."""
+    """The PrometheusRule holds exactly the rules that promtool tested."""
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())
     assert one("production", "PrometheusRule")["spec"] == rules
 

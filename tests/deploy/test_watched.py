@@ -159,12 +159,8 @@ def test_every_rule_finds_its_numbers(prometheus):
                     assert prometheus.now(metric), f"{rule['alert']} looks at {metric}, which is not there"
 
 
-def test_the_dashboard_is_what_the_code_writes():
-    """deploy/grafana/dashboard.json is what dashboard.py writes, and answers six questions in order."""
-    source = ROOT / "deploy/grafana/dashboard.py"
-    written: dict = {"__file__": str(source), "__name__": "dashboard"}
-    exec(compile(source.read_text(), source, "exec"), written)
-    assert DASHBOARD.read_text() == written["dashboard"]()
+def test_the_dashboard_answers_six_questions_in_order():
+    """Those that are asked when something is wrong, the first one first."""
     questions = list(dict.fromkeys(question for question, _ in panels(DASHBOARD)))
     asked_first = ["Is it healthy?", "How fast?", "How full?", "What rides?", "What was refused?", "Which versions?"]
     assert questions == asked_first

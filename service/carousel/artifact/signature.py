@@ -1,5 +1,6 @@
 """What a model takes and gives, read from its own saved_model.pb without TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _definitions(path: Path) -> dict[str, SignatureDef]:
     raise ModelRejected(f"{path}: has no graph tagged 'serve'")
 
 
-def _specs(infos: dict[str, TensorInfo]) -> dict[str, TensorSpec]:
+def _specs(infos: Mapping[str, TensorInfo]) -> dict[str, TensorSpec]:
     return {
         name: TensorSpec(
             name,

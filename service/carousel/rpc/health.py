@@ -13,13 +13,13 @@ class Health:
     def __init__(self, services: frozenset[str]) -> None:
         """Answer for these full service names; not serving yet."""
         self._services = services | {""}
-        self._status = NOT_SERVING
+        self._status: int = NOT_SERVING
         self._watchers: dict[Call, None] = {}
 
     @property
     def serving(self) -> bool:
         """Whether requests are welcome."""
-        return bool(self._status == SERVING)
+        return self._status == SERVING
 
     def set(self, *, serving: bool) -> None:
         """Say whether requests are welcome; everyone who watches is told."""

@@ -70,5 +70,7 @@ def server_credentials(certificate: Path, key: Path, client_ca: Path | None = No
     """
     files = _Files(certificate, key, client_ca)
     return grpc.dynamic_ssl_server_credentials(
-        files.first(), files.changed, require_client_authentication=client_ca is not None
+        files.first(),
+        files.changed,  # type: ignore[arg-type]  # None is "unchanged", which the published types leave out
+        require_client_authentication=client_ca is not None,
     )

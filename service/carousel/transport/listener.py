@@ -125,7 +125,7 @@ class Server:
         Raises OSError saying why the address cannot be bound.
         """
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        secure = () if credentials is None else (credentials._credentials,)  # noqa: SLF001 - the public class is a box
+        secure = () if credentials is None else (_boxed(credentials),)
         bound = int(self._server.add_http2_port(address.encode(), *secure))
         if not bound:
             raise OSError(f"cannot listen on {address}: {_why_not(host, port)}")
@@ -263,6 +263,11 @@ class Server:
 
 def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
+
+
+def _boxed(credentials: Any) -> Any:
+    """Give what grpcio's public class holds: the credentials as the C core takes them."""
+    return credentials._credentials  # noqa: SLF001 - there is no other way to them
 
 
 def _why_not(host: str, port: int) -> str:

@@ -1,8 +1,9 @@
-"""Writes rules.yaml, the PrometheusRule, from deploy/prometheus/rules.yaml."""  # noqa: INP001 - a script, no package
+"""The PrometheusRule, rules.yaml, from deploy/prometheus/rules.yaml."""
 
 from pathlib import Path
 
-HERE = Path(__file__).parent
+FILE = Path(__file__).with_name("rules.yaml")
+SOURCE = Path(__file__).parents[3] / "prometheus" / "rules.yaml"
 
 _HEAD = """\
 # Written by write_rules.py from deploy/prometheus/rules.yaml; do not edit.
@@ -13,12 +14,8 @@ spec:
 """
 
 
-def written() -> str:
+def written() -> dict[Path, str]:
     """Write the PrometheusRule."""
-    rules = (HERE.parents[2] / "prometheus/rules.yaml").read_text()
+    rules = SOURCE.read_text()
     groups = rules[rules.index("groups:") :]
-    return _HEAD + "".join(f"  {line}\n" if line else "\n" for line in groups.splitlines())
-
-
-if __name__ == "__main__":
-    (HERE / "rules.yaml").write_text(written())
+    return {FILE: _HEAD + "".join(f"  {line}\n" if line else "\n" for line in groups.splitlines())}

@@ -28,7 +28,7 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%carousel/savedmod
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'carousel.savedmodel.saved_model_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'carousel.stubs.savedmodel.saved_model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_METAGRAPH_SIGNATUREDEFENTRY']._loaded_options = None
