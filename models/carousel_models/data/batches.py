@@ -35,13 +35,13 @@ def batches_of(examples: Examples, batch_size: int, shuffle: Shuffle | None = No
     Returns:
         Batches of inputs [batch, timesteps, input_dim] and targets [batch, ...].
     """
-    lengths = np.array([len(sequence) for sequence in examples.inputs])
+    lengths = examples.lengths
 
     def passes() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         for rows in _rows(lengths, batch_size, None if shuffle is None else shuffle.chance):
             yield np.stack([examples.inputs[row] for row in rows]), examples.targets[rows]
 
-    inputs = tf.TensorSpec((None, None, examples.inputs[0].shape[1]), tf.float32)
+    inputs = tf.TensorSpec((None, None, len(examples.inputs[0][0])), tf.float32)
     outputs = tf.TensorSpec((None, *examples.targets.shape[1:]), examples.targets.dtype)
     dataset = tf.data.Dataset.from_generator(passes, output_signature=(inputs, outputs))
     count = len(_rows(lengths, batch_size, None))

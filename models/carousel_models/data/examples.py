@@ -1,12 +1,14 @@
 """What a model is fitted to and judged by: sequences, and what should be said of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
+from carousel_models.data.windows import Windows
 
 Task = Literal["forecast", "classify"]
 
@@ -22,13 +24,24 @@ class Examples:
         guesses: What baselines that need no fitting say of each, by their names; each like `targets`.
     """
 
-    inputs: tuple[Floats, ...]
+    inputs: Sequence[Floats]
     targets: NDArray[Any]
     at: NDArray[Any]
     guesses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The timesteps of each sequence, int64 [examples]."""
+        if isinstance(self.inputs, Windows):
+            return np.full(len(self), self.inputs.timesteps)
+        return np.array([len(sequence) for sequence in self.inputs])
+
+    def rows(self) -> Iterator[Floats]:
+        """Give each row of the sequences once, in chunks, float32 [rows, input_dim]; windows share rows."""
+        return self.inputs.rows() if isinstance(self.inputs, Windows) else iter(self.inputs)
 
 
 @dataclass(frozen=True, slots=True)

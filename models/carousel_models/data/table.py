@@ -1,6 +1,7 @@
-"""A raw CSV file as a table: columns by name, evenly spaced rows, missing values by a named policy."""
+"""Raw files as a table of numbers: series of evenly spaced rows, missing values by a named policy."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.data.timeline import even_positions
+from carousel_models.data.cells import names_of, numbers_of, one_hot, times_of, written
+from carousel_models.data.files import Chunk, chunks_of, paths_of
+from carousel_models.data.spool import Spool
+from carousel_models.data.timeline import even_positions, waves_of
+from carousel_models.recipe import TableSource
 from carousel_models.refusals import SourceRefused
 
 Missing = Literal["interpolate", "forward-fill", "drop", "refuse"]
@@ -26,122 +31,168 @@ Whatever the policy, a window whose target was not measured is left out, so no f
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Evenly spaced rows of a file, in order of time.
+    """Series of evenly spaced rows, one after another.
 
     Attributes:
-        columns: Names of the columns.
-        values: float32 [rows, columns]; NaN where a value is missing.
-        at: When each row was, as datetime64, or its number in the file where there is no time column.
+        features: float32 [rows, features]; NaN where a value is missing.
+        known: What is known ahead, float32 [rows, known].
+        targets: float32 [rows, targets].
+        at: When each row was, as datetime64, or its number in its series from 1.
+        series: The name and the rows of each series; a name is empty where the source has no groups.
     """
 
-    columns: tuple[str, ...]
-    values: Floats
+    features: Floats
+    known: Floats
+    targets: Floats
     at: NDArray[Any]
+    series: tuple[tuple[str, slice], ...]
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.at)
 
-    def __getitem__(self, rows: slice) -> "Table":
-        return Table(self.columns, self.values[rows], self.at[rows])
+    def filled(self, missing: Missing, stretches: Iterable[slice]) -> "Table":
+        """Fill missing values by the policy `missing`; rows before the first value of a stretch stay NaN.
 
-    def of(self, columns: tuple[str, ...]) -> Floats:
-        """Give the values of `columns`, in that order: float32 [rows, len(columns)]."""
-        return self.values[:, [self.columns.index(column) for column in columns]]
-
-    def filled(self, missing: Missing) -> "Table":
-        """Fill missing values by the policy `missing`; rows before the first value of a column stay NaN.
-
-        Fill each split by itself: interpolation looks ahead, and must not look into the next split.
+        Each stretch is filled by itself: interpolation looks ahead, and must not look into the next split or series.
         """
-        frame = pd.DataFrame(self.values)
-        if missing == "interpolate":
-            frame = frame.interpolate(method="linear", limit_direction="forward")
-        elif missing == "forward-fill":
-            frame = frame.ffill()
-        return Table(self.columns, frame.to_numpy(np.float32), self.at)
+        if missing in {"drop", "refuse"}:
+            return self
+        features, known, targets = (np.array(block) for block in (self.features, self.known, self.targets))
+        for stretch in stretches:
+            for block in (features, known, targets):
+                frame = pd.DataFrame(block[stretch])
+                block[stretch] = (
+                    frame.interpolate(method="linear", limit_direction="forward")
+                    if missing == "interpolate"
+                    else frame.ffill()
+                ).to_numpy(np.float32)
+        return replace(self, features=features, known=known, targets=targets)
 
 
-def read_table(
-    path: Path,
-    columns: tuple[str, ...],
-    *,
-    time: str | None = None,
-    missing: Missing = "refuse",
-    separator: str = ",",
-    na_values: tuple[str, ...] = (),
-) -> Table:
-    """Read `columns` of the CSV file at `path`.
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of all files as they were read.
 
-    Args:
-        path: A CSV file whose first line names its columns.
-        columns: Which columns to read; each must hold finite numbers or nothing.
-        time: The column that says when; rows must be in order of it. A gap in time becomes rows of missing values.
-        missing: With "refuse" a missing value is an error; otherwise it is left NaN for `Table.filled`.
-        separator: What stands between two cells.
-        na_values: What marks a missing value, beside an empty cell, NA, NaN and null.
+    Attributes:
+        numbers: Features, known and targets beside each other, float32 [rows, ...].
+        times: datetime64 [rows]; None without a time column.
+        groups: The number of each row's group, int64 [rows], and the names of the groups.
+        files: The first row of each file, and its path.
+    """
+
+    numbers: Floats
+    times: NDArray[np.datetime64] | None
+    groups: tuple[NDArray[np.int64], list[str]]
+    files: list[tuple[int, Path]]
+
+    def place(self, row: int) -> tuple[Path, int]:
+        """Give the file of a row, and the row's number in it."""
+        first, path = next(file for file in reversed(self.files) if file[0] <= row)
+        return path, row - first + 1
+
+
+def read_table(source: TableSource, folder: Path) -> Table:
+    """Read the files of `source`, which lie in `folder`.
+
+    A gap in time becomes rows of missing values. Under "refuse" a missing value is an error; otherwise it is left NaN
+    for `Table.filled`.
 
     Raises:
-        SourceRefused: The file, a column or a value is not what it should be; the message says what to change.
+        SourceRefused: A file, a column or a value is not what it should be; the message says what to change.
     """
-    frame = _read(path, separator, na_values)
-    wanted = columns if time is None else (time, *columns)
-    if absent := [column for column in wanted if column not in frame.columns]:
-        raise SourceRefused(
-            f"{path}: has no column {_quoted(absent)}; its columns are {_quoted(frame.columns)}. "
-            "Choose among these, or set separator if they were not told apart."
-        )
-    numbers = np.stack([_numbers(path, frame[column]) for column in columns], axis=1)
-    at: NDArray[Any] = np.arange(1, len(frame) + 1)
-    if time is not None:
-        positions, at = even_positions(path, frame[time])
-        spread = np.full((len(at), len(columns)), np.nan, np.float32)
-        spread[positions] = numbers
-        numbers = spread
-    if missing == "refuse":
-        _refuse_missing(path, columns, numbers, at)
-    return Table(columns, numbers, at)
+    rows = _read(source, folder)
+    codes, names = rows.groups
+    order = np.argsort(codes, kind="stable") if len(names) > 1 else None
+    values = rows.numbers if order is None else rows.numbers[order]
+    bounds = np.searchsorted(codes if order is None else codes[order], np.arange(len(names) + 1))
+    blocks, moments, series, first = [], [], [], 0
+    for name, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True):
+        numbers = np.arange(start, stop) if order is None else order[start:stop]
+        block, at = _even(rows, values[start:stop], numbers, source)
+        if source.missing == "refuse":
+            _refuse_missing(rows, block, at, name, source)
+        blocks.append(block)
+        moments.append(at)
+        series.append((name, slice(first, first + len(at))))
+        first += len(at)
+    whole, at = _joined(blocks), _joined(moments)
+    features, known = (len(source.encoded(columns)) for columns in (source.features, source.known))
+    read, known_ahead, targets = np.split(whole, [features, features + known], axis=1)
+    if source.time_features:
+        read = np.concatenate([read, *(waves_of(feature, at) for feature in source.time_features)], axis=1)
+    return Table(read, known_ahead, targets, at, tuple(series))
 
 
-def _read(path: Path, separator: str, na_values: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(path, sep=separator, na_values=list(na_values), skipinitialspace=True)
-    except OSError as error:
-        raise SourceRefused(f"{path}: cannot be read: {error.strerror}. The recipe's file names it.") from error
-    except (ValueError, pd.errors.ParserError) as error:
-        raise SourceRefused(f"{path}: is not a CSV file with a line of column names: {error}") from error
-    if frame.empty:
-        raise SourceRefused(f"{path}: has no rows below its line of column names")
-    return frame
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _numbers(path: Path, column: "pd.Series[Any]") -> Floats:
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = (numbers.isna() & column.notna()) | np.isinf(numbers.to_numpy(np.float64, na_value=np.nan))
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise SourceRefused(
-            f"{path}: column {column.name!r} holds {str(column.iloc[row])!r} in row {row + 1}, not a finite number. "
-            "Choose columns of numbers as features and targets; if it marks a missing value, add it to na_values."
-        )
-    return numbers.to_numpy(np.float32, na_value=np.nan)
+def _read(source: TableSource, folder: Path) -> _Rows:
+    numbers, times, codes = Spool(), Spool(), Spool()
+    names: dict[str, int] = {}
+    files: list[tuple[int, Path]] = []
+    count = 0
+    for path in paths_of(source, folder):
+        files.append((count, path))
+        for chunk in chunks_of(path, source):
+            numbers.append(_values(chunk, source))
+            if source.time is not None:
+                times.append(times_of(chunk, source.time))
+            if source.group is not None:
+                codes.append(
+                    np.array([names.setdefault(name, len(names)) for name in names_of(chunk, source.group)], np.int64)
+                )
+            count += len(chunk.frame)
+    groups = (np.zeros(count, np.int64), [""]) if source.group is None else (codes.mapped(), list(names))
+    return _Rows(numbers.mapped(), None if source.time is None else times.mapped(), groups, files)
 
 
-def _refuse_missing(path: Path, columns: tuple[str, ...], numbers: Floats, at: NDArray[Any]) -> None:
-    missing = np.isnan(numbers)
+def _values(chunk: Chunk, source: TableSource) -> Floats:
+    return np.concatenate(
+        [
+            one_hot(chunk, column, source.categories[column])
+            if column in source.categories
+            else numbers_of(chunk, column)
+            for column in (*source.features, *source.known, *source.targets)
+        ],
+        axis=1,
+    )
+
+
+def _even(rows: _Rows, values: Floats, numbers: NDArray[np.int64], source: TableSource) -> tuple[Floats, NDArray[Any]]:
+    """Space the rows of one series evenly; `numbers` are theirs among all rows."""
+    if rows.times is None:
+        return values, np.arange(1, len(values) + 1)
+
+    def where(row: int) -> tuple[str, int]:
+        path, number = rows.place(int(numbers[row]))
+        return f"{path}: column {source.time!r}", number
+
+    positions, at = even_positions(
+        rows.times[numbers[0] : numbers[-1] + 1] if _whole(numbers) else rows.times[numbers], where
+    )
+    if len(at) == len(values):
+        return values, at
+    spread = np.full((len(at), values.shape[1]), np.nan, np.float32)
+    spread[positions] = values
+    return spread, at
+
+
+def _whole(numbers: NDArray[np.int64]) -> bool:
+    return int(numbers[-1] - numbers[0]) + 1 == len(numbers)
+
+
+def _refuse_missing(rows: _Rows, values: Floats, at: NDArray[Any], name: str, source: TableSource) -> None:
+    columns = (*source.features, *source.known, *source.targets)
+    # A column that stands twice in the table, or as several numbers, is missing once.
+    encoded = source.encoded(columns)
+    first = {column: encoded.index(source.encoded((column,))[0]) for column in columns}
+    missing = np.isnan(values[:, list(first.values())])
     if missing.any():
         row, column = np.argwhere(missing)[0]
+        of = f" of {source.group} {name!r}" if name else ""
         raise SourceRefused(
-            f"{path}: {int(missing.sum())} values are missing, the first of them column {columns[column]!r} at "
-            f'{written(at[row])}. Complete the file, or set missing to "interpolate", "forward-fill" or "drop".'
+            f"{rows.files[0][1]}: {int(missing.sum())} values are missing{of}, the first of them column "
+            f"{list(first)[column]!r} at {written(at[row])}. "
+            'Complete the file, or set missing to "interpolate", "forward-fill" or "drop".'
         )
-
-
-def written(moment: Any) -> str:
-    """Write when a row was: a day without its midnight, or a row's number."""
-    if isinstance(moment, np.datetime64):
-        return str(pd.Timestamp(moment)).removesuffix(" 00:00:00")
-    return f"row {moment}"
-
-
-def _quoted(names: Any) -> str:
-    return ", ".join(repr(str(name)) for name in names)

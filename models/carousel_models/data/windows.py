@@ -1,126 +1,75 @@
-"""A recipe's source as examples: windows of a table, split in order of time."""
+"""Windows of a table, cut when they are looked at: a file's worth of them takes no more memory than its rows."""
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.data.examples import Examples, Splits
-from carousel_models.data.labelled import labelled_splits
-from carousel_models.data.table import Table, read_table
-from carousel_models.recipe import AeonSource, CsvSource, Recipe
-from carousel_models.refusals import SourceRefused
+
+CHUNK = 65_536
+"""Rows that are looked at at once."""
 
 
-def splits_of(recipe: Recipe, folder: Path, longest: int = 1) -> Splits:
-    """Read the source of `recipe`, whose file lies in `folder`.
+class Windows(Sequence[Floats]):
+    """Equally long stretches of rows: float32 [timesteps, input_dim] each.
 
     Args:
-        recipe: What to read.
-        folder: Where the recipe's file lies.
-        longest: Leave out what a window of so many timesteps could not forecast, so that recipes of other timesteps
-            are judged by the same targets.
-
-    Raises:
-        SourceRefused: The source yields no examples; the message says what to change.
+        features: What a window holds of its own rows, float32 [rows, features].
+        known: What it holds of the rows ahead of its own, float32 [rows, known].
+        ahead: How far ahead; each of these offsets adds `known` once more.
+        starts: The first row of each window, int64 [windows], ascending.
+        timesteps: The rows of each.
     """
-    if isinstance(recipe.source, AeonSource):
-        return labelled_splits(recipe.source, recipe.seed)
-    return forecast_splits(recipe.source, folder / recipe.source.file, longest)
 
+    def __init__(
+        self, features: Floats, known: Floats, ahead: tuple[int, ...], starts: NDArray[np.int64], timesteps: int
+    ) -> None:
+        self._features, self._known = features, known
+        self._ahead = ahead if known.shape[1] else ()
+        self.starts = starts
+        self.timesteps = timesteps
 
-def forecast_splits(source: CsvSource, path: Path, longest: int = 1) -> Splits:
-    """Cut the CSV file at `path` into windows to forecast from.
+    def __len__(self) -> int:
+        return len(self.starts)
 
-    The earliest rows train, the latest test, and every window with its target lies inside one split: no row is in two.
+    @overload
+    def __getitem__(self, index: int) -> Floats: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Windows": ...
 
-    Raises:
-        SourceRefused: The file, a column or a value is not what it should be, or a split has no window.
-    """
-    table = read_table(
-        path,
-        tuple(dict.fromkeys(source.features + source.targets)),
-        time=source.time,
-        missing=source.missing,
-        separator=source.separator,
-        na_values=source.na_values,
-    )
-    test = round(len(table) * source.test)
-    validation = round(len(table) * source.validation)
-    train = len(table) - validation - test
-    bounds = {"train": (0, train), "validation": (train, train + validation), "test": (train + validation, len(table))}
-    parts = {split: _part(path, split, table, slice(*rows), source, longest) for split, rows in bounds.items()}
-    return Splits("forecast", source.targets, **parts)
+    def __getitem__(self, index: int | slice) -> "Floats | Windows":
+        """Cut one window, or choose some."""
+        if isinstance(index, slice):
+            return Windows(self._features, self._known, self._ahead, self.starts[index], self.timesteps)
+        start = self.starts[index]
+        return self._rows(slice(start, start + self.timesteps))
 
+    def rows(self) -> Iterator[Floats]:
+        """Give each row that some window holds once, as the windows hold it, in chunks: float32 [rows, input_dim]."""
+        if not len(self.starts):
+            return
+        count = len(self._features)
+        edges = np.zeros(count + 1, np.int32)
+        np.add.at(edges, self.starts, 1)
+        np.add.at(edges, self.starts + self.timesteps, -1)
+        held = np.flatnonzero(np.cumsum(edges[:-1]) > 0)
+        for first in range(0, len(held), CHUNK):
+            yield self._rows(held[first : first + CHUNK])
 
-def windows(table: Table, source: CsvSource, rows: slice = slice(None), longest: int = 1) -> Examples:
-    """Cut windows of `source.timesteps` rows of `source.features`, each with the targets `source.horizon` rows later.
-
-    A window is left out where a value of its own or its target's is missing after `source.missing` was applied. A
-    target must have been measured, and under "interpolate" so must a window's last row: a filled one was drawn
-    towards rows that come after the window.
-
-    Args:
-        table: All rows there are.
-        source: What to cut.
-        rows: Windows, targets and what fills a missing value are of these rows alone. Only the seasonal baseline looks
-            at what was measured before them.
-        longest: No window ends before so many of these rows.
-    """
-    part = table[rows]
-    filled = part.filled(source.missing)
-    ends = np.arange(max(source.timesteps, longest) - 1, len(part) - source.horizon)
-    if not len(ends):
-        none = part.of(source.targets)[:0]
-        return Examples((), none, part.at[:0], {"persistence": none})
-    features = filled.of(source.features)
-    inputs = sliding_window_view(features, source.timesteps, axis=0)[ends - source.timesteps + 1].swapaxes(1, 2)
-    targets = part.of(source.targets)[ends + source.horizon]
-    last = filled.of(source.targets)[ends]
-    whole = _whole(inputs) & _whole(targets) & _whole(last)
-    if source.missing == "interpolate":
-        whole &= _whole(part.values[ends])
-    guesses = {"persistence": last[whole]}
-    if source.season is not None:
-        first = rows.indices(len(table))[0]
-        before = ends[whole] + source.horizon - source.season + first
-        guesses["seasonal persistence"] = _seasonal(table.of(source.targets), before, last[whole])
-    return Examples(
-        tuple(np.ascontiguousarray(window) for window in inputs[whole]),
-        targets[whole],
-        part.at[ends + source.horizon][whole],
-        guesses,
-    )
-
-
-def _seasonal(measured: Floats, before: NDArray[np.int64], last: Floats) -> Floats:
-    """Give what was measured in the rows `before`; where nothing was, what was measured last."""
-    season = measured[np.maximum(before, 0)]
-    known = (before >= 0)[:, None] & np.isfinite(season)
-    return np.where(known, season, last)
-
-
-def _part(path: Path, split: str, table: Table, rows: slice, source: CsvSource, longest: int) -> Examples:
-    timesteps = max(source.timesteps, longest)
-    count, needed = rows.stop - rows.start, timesteps + source.horizon
-    if count < needed:
-        raise SourceRefused(
-            f"{path}: too few rows: the {split} split has {count}, and timesteps {timesteps} with horizon "
-            f"{source.horizon} need {needed}. "
-            "Give more rows, fewer timesteps or other fractions for validation and test."
+    def _rows(self, rows: slice | NDArray[np.int64]) -> Floats:
+        if not self._ahead:
+            return np.ascontiguousarray(self._features[rows])
+        shifted = (
+            slice(rows.start + offset, rows.stop + offset) if isinstance(rows, slice) else rows + offset
+            for offset in self._ahead
         )
-    examples = windows(table, source, rows, longest)
-    if not len(examples):
-        raise SourceRefused(
-            f'{path}: no window of the {split} split is complete: with missing = "{source.missing}" each of its '
-            f"{count} rows is too near a missing value. Fill the file, give fewer timesteps or another policy."
-        )
-    return examples
+        return np.concatenate([self._features[rows], *(self._known[at] for at in shifted)], axis=1)
 
 
-def _whole(values: NDArray[Any]) -> NDArray[np.bool_]:
-    whole: NDArray[np.bool_] = np.isfinite(values).reshape(len(values), -1).all(axis=1)
-    return whole
+def gapless(values: Floats, starts: NDArray[np.int64], timesteps: int) -> NDArray[np.bool_]:
+    """Say of each stretch of `timesteps` rows whether all its numbers are there: bool [starts]."""
+    holes = np.concatenate([[0], np.cumsum(~np.isfinite(values).all(axis=1))])
+    there: NDArray[np.bool_] = holes[starts + timesteps] == holes[starts]
+    return there

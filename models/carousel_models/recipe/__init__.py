@@ -4,16 +4,15 @@ from carousel_models.recipe.fitting import EarlyStopping, Fit
 from carousel_models.recipe.layers import GRU, LSTM, Dense, Recurrent, Weights
 from carousel_models.recipe.recipe import Recipe
 from carousel_models.recipe.search_space import Open, Range, Tune
-from carousel_models.recipe.sources import AeonSource, CsvSource
+from carousel_models.recipe.sources import AeonSource, TableSource
 from carousel_models.recipe.tables import Named
 from carousel_models.recipe.toml import read_recipe, write_recipe
-from carousel_models.recipe.variants import Settings, moved, with_seed, with_settings
+from carousel_models.recipe.variants import Settings, moved, with_origin, with_seed, with_settings
 
 __all__ = [
     "GRU",
     "LSTM",
     "AeonSource",
-    "CsvSource",
     "Dense",
     "EarlyStopping",
     "Fit",
@@ -23,10 +22,12 @@ __all__ = [
     "Recipe",
     "Recurrent",
     "Settings",
+    "TableSource",
     "Tune",
     "Weights",
     "moved",
     "read_recipe",
+    "with_origin",
     "with_seed",
     "with_settings",
     "write_recipe",

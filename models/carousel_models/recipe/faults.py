@@ -31,6 +31,8 @@ def _path(fault: ErrorDetails) -> str:
 def _place(fault: ErrorDetails) -> tuple[int | str, ...]:
     # pydantic puts the chosen kind of a source or layer between its table and its key; the file has no such level.
     match fault["loc"]:
+        case ("source", _, "horizon", *_):
+            return ("source", "horizon")
         case ("source", _, *rest):
             return ("source", *rest)
         case ("stack", int(layer), _, *rest):
@@ -51,7 +53,7 @@ def _sentence(fault: ErrorDetails, keys: Collection[str]) -> str:
         case "extra_forbidden":
             return _unknown(str(fault["loc"][-1]), keys)
         case "union_tag_not_found":
-            return 'has no kind: say kind = "csv" or kind = "aeon"'
+            return 'has no kind: say kind = "table" or kind = "aeon"'
         case "union_tag_invalid":
             what = "layer" if fault["loc"][0] == "stack" else "kind"
             return f"has the unknown {what} {fault['ctx']['tag']!r}: say one of {fault['ctx']['expected_tags']}"

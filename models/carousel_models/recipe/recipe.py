@@ -9,16 +9,28 @@ from pydantic import Field, field_validator, model_validator
 from carousel_models.recipe.fitting import Fit
 from carousel_models.recipe.layers import Dense, Layer, Weights
 from carousel_models.recipe.search_space import Tune
-from carousel_models.recipe.sources import AeonSource, CsvSource
+from carousel_models.recipe.sources import AeonSource, TableSource
 from carousel_models.recipe.tables import Table
 
 
 class Recipe(Table):
-    """Everything a training needs: where the sequences come from, which layers, how they are fitted."""
+    """Everything a training needs: where the sequences come from, which layers, how they are fitted.
+
+    Attributes:
+        name: Names the folder of what is trained.
+        seed: Decides every random number.
+        origin: Where its settings come from, for the report.
+        source: Where the sequences come from.
+        stack: The recurrent layers.
+        heads: The Dense layers behind them.
+        fit: How they are fitted.
+        tune: What `carousel tune` may change.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    source: Annotated[CsvSource | AeonSource, Field(discriminator="kind")]
+    origin: str | None = None
+    source: Annotated[TableSource | AeonSource, Field(discriminator="kind")]
     stack: tuple[Layer, ...]
     heads: tuple[Dense, ...]
     fit: Fit
@@ -49,13 +61,26 @@ class Recipe(Table):
 
     @property
     def measured_in(self) -> dict[str, str]:
-        """The unit of each target that has one."""
-        return self.source.measured_in if isinstance(self.source, CsvSource) else {}
+        """The unit of each output that has one."""
+        if not isinstance(self.source, TableSource):
+            return {}
+        units = [self.source.measured_in.get(target) for target in self.source.targets] * len(self.source.horizons)
+        return {output: unit for output, unit in zip(self.source.outputs, units, strict=True) if unit is not None}
+
+    @property
+    def inputs(self) -> tuple[str, ...] | None:
+        """The name of each number of a timestep, in the order that the model takes them; None if they have none."""
+        return self.source.inputs if isinstance(self.source, TableSource) else None
+
+    @property
+    def walks(self) -> int:
+        """How many times more it is fitted, to rows that end earlier."""
+        return self.source.walk_forward if isinstance(self.source, TableSource) else 0
 
     @property
     def longest(self) -> int:
         """The timesteps of the longest window that this recipe, or one that tuning tries, cuts; 1 if it cuts none."""
-        if not isinstance(self.source, CsvSource):
+        if not isinstance(self.source, TableSource):
             return 1
         return max(self.source.timesteps, *((self.tune and self.tune.open.timesteps) or ()))
 
@@ -75,16 +100,16 @@ class Recipe(Table):
         return self
 
     @model_validator(mode="after")
-    def _one_unit_a_target(self) -> Self:
-        if isinstance(self.source, CsvSource) and self.heads[-1].units != len(self.source.targets):
+    def _one_unit_each(self) -> Self:
+        if isinstance(self.source, TableSource) and self.heads[-1].units != len(self.source.outputs):
             raise ValueError(
-                f"the last of heads has {self.heads[-1].units} units and source.targets names "
-                f"{len(self.source.targets)} columns: give one unit a target"
+                f"the last of heads has {self.heads[-1].units} units, and the source {len(self.source.outputs)} "
+                f"outputs, {', '.join(self.source.outputs)}: give one unit each"
             )
         return self
 
     @model_validator(mode="after")
     def _timesteps_to_choose(self) -> Self:
-        if self.tune and self.tune.open.timesteps and not isinstance(self.source, CsvSource):
+        if self.tune and self.tune.open.timesteps and not isinstance(self.source, TableSource):
             raise ValueError("tune.open.timesteps is said, and each sequence of the source has its own: leave it out")
         return self

@@ -13,7 +13,7 @@ from carousel_models.recipe.fitting import EarlyStopping, Fit, ReduceLearningRat
 from carousel_models.recipe.layers import GRU, LSTM, Dense
 from carousel_models.recipe.recipe import Recipe
 from carousel_models.recipe.search_space import Open, Range, Tune
-from carousel_models.recipe.sources import AeonSource, CsvSource
+from carousel_models.recipe.sources import AeonSource, TableSource
 from carousel_models.recipe.tables import Named
 from carousel_models.refusals import RecipeRefused
 
@@ -33,10 +33,9 @@ def read_recipe(path: Path) -> Recipe:
     return _checked(path, tables)
 
 
-def write_recipe(path: Path, recipe: Recipe, *comments: str) -> Path:
-    """Write `recipe` to `path`, below `comments`, a line each, and give the path."""
-    lines = "".join(f"# {comment}\n" for comment in comments)
-    path.write_text(lines + tomli_w.dumps(recipe.tables), "utf-8")
+def write_recipe(path: Path, recipe: Recipe) -> Path:
+    """Write `recipe` to `path`, and give the path."""
+    path.write_text(tomli_w.dumps(recipe.tables), "utf-8")
     return path
 
 
@@ -48,7 +47,7 @@ def _checked(path: Path, tables: Mapping[str, Any]) -> Recipe:
 
 
 _TABLES = (
-    *(Recipe, CsvSource, AeonSource, LSTM, GRU, Dense, Named),
+    *(Recipe, TableSource, AeonSource, LSTM, GRU, Dense, Named),
     *(Fit, EarlyStopping, ReduceLearningRate, Tune, Open, Range),
 )
 _KEYS = frozenset(key for table in _TABLES for key in table.model_fields)

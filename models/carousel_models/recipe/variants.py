@@ -41,6 +41,11 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
     return Recipe.of({**recipe.tables, "seed": seed})
 
 
+def with_origin(recipe: Recipe, origin: str) -> Recipe:
+    """Say where the settings of `recipe` come from."""
+    return Recipe.of({**recipe.tables, "origin": origin})
+
+
 def moved(recipe: Recipe, old: Path, new: Path) -> Recipe:
     """Give `recipe`, whose file lay in the folder `old`, as it reads from the folder `new`."""
     tables = recipe.tables

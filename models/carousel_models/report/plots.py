@@ -42,16 +42,20 @@ def draw_loss(path: Path, training: Training) -> None:
 def draw_forecast(path: Path, training: Training) -> None:
     """Draw the forecast of every target against the truth over the test split, and one against the other."""
     splits, judged = training.splits, training.test
+    # Time goes back where the next series begins: over time, the first one is drawn.
+    moments = splits.test.at
+    back = np.flatnonzero(moments[1:] <= moments[:-1])
+    first = slice(0, int(back[0]) + 1 if len(back) else None)
     figure = figure_of(12, 4 * len(splits.outputs))
     rows = figure.subplots(len(splits.outputs), 2, squeeze=False, width_ratios=(3, 1))
     for i, (output, (over_time, scatter)) in enumerate(zip(splits.outputs, rows, strict=True)):
         truth, said = splits.test.targets[:, i], judged.answers[:, i]
         figures = {score.metric: score for score in judged.scores.scores if score.output == output}
-        over_time.plot(splits.test.at, truth, color=TRUTH, linewidth=1.2, label="truth")
-        over_time.plot(splits.test.at, said, color=MODEL, linewidth=1.4, label="forecast")
+        over_time.plot(moments[first], truth[first], color=TRUTH, linewidth=1.2, label="truth")
+        over_time.plot(moments[first], said[first], color=MODEL, linewidth=1.4, label="forecast")
         title = f"{training.recipe.name}: {output}, test split: MSE {_beside(figures['mse'])}"
         unit = f"{output} ({training.measured_in[output]})" if output in training.measured_in else output
-        say(over_time, title, _time_axis(over_time, splits.test.at), unit)
+        say(over_time, title, _time_axis(over_time, moments[first]), unit)
         over_time.legend(frameon=False, ncols=2)
         ends = [min(truth.min(), said.min()), max(truth.max(), said.max())]
         scatter.plot(ends, ends, color=BASELINE, linewidth=1)

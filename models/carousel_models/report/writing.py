@@ -8,10 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from carousel_models.data.cells import written
 from carousel_models.data.examples import Examples
-from carousel_models.data.table import written
 from carousel_models.report.plots import draw_confusion, draw_forecast, draw_loss
 from carousel_models.training.result import Training
+
+MAX_HELD_OUT = 5_000
+"""Sequences that held_out.npz holds at most."""
 
 
 def write_report(folder: Path, training: Training) -> tuple[Path, ...]:
@@ -30,7 +33,7 @@ def write_report(folder: Path, training: Training) -> tuple[Path, ...]:
 
 
 def write_held_out(path: Path, training: Training) -> None:
-    """Write the test split, to try a served model on sequences it never saw.
+    """Write the test split, to try a served model on sequences it never saw: some of it, evenly, where it is large.
 
     The file is numpy's .npz, without pickled objects:
 
@@ -39,19 +42,20 @@ def write_held_out(path: Path, training: Training) -> None:
     - `baselines`: names of the baselines, str [baselines];
     - `baseline_0`, `baseline_1`, ...: what each of them says, like `targets`;
     - `predictions`: what the Keras model answers, float32 [examples, units];
-    - `at`: when each target was, or its number, str [examples];
+    - `at`: when each target, or the nearest of them, was, or its number, str [examples];
     - `outputs`: names of the units, str [units].
     """
     examples, judged = training.splits.test, training.test
-    inputs = {f"inputs_{i}": sequence for i, sequence in enumerate(examples.inputs)}
-    said = {f"baseline_{i}": said for i, said in enumerate(judged.baselines.values())}
+    some = slice(None, None, -(-len(examples) // MAX_HELD_OUT))
+    inputs = {f"inputs_{i}": sequence for i, sequence in enumerate(examples.inputs[some])}
+    said = {f"baseline_{i}": said[some] for i, said in enumerate(judged.baselines.values())}
     arrays = {
         **inputs,
         **said,
-        "targets": examples.targets,
+        "targets": examples.targets[some],
         "baselines": np.array(list(judged.baselines)),
-        "predictions": judged.answers,
-        "at": np.array([written(moment) for moment in examples.at]),
+        "predictions": judged.answers[some],
+        "at": np.array([written(moment) for moment in examples.at[some]]),
         "outputs": np.array(training.splits.outputs),
     }
     np.savez_compressed(path, allow_pickle=False, **arrays)
@@ -66,6 +70,8 @@ def _figures(training: Training) -> dict[str, Any]:
         "unbeaten": test.unbeaten,
         "validation": [asdict(score) for score in training.validation.scores.scores],
         "test": [asdict(score) for score in test.scores],
+        "earlier": [[asdict(score) for score in scores.scores] for scores in training.earlier],
+        "inputs": training.recipe.inputs,
         "outputs": splits.outputs,
         "examples": {
             "train": _extent(splits.train),

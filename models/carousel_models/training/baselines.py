@@ -17,6 +17,9 @@ from carousel_models.data.examples import Examples, Splits
 MAX_EXAMPLES = 20_000
 """Training examples that a linear baseline is fitted to, evenly spaced where there are more: some seconds, 100 MB."""
 
+AT_ONCE = 10_000
+"""Examples that a linear baseline speaks of at once."""
+
 PENALTIES = np.logspace(-3, 5, 17)
 """Strengths of the L2 penalty that are tried; the validation split decides between them."""
 
@@ -35,7 +38,9 @@ class Baselines:
 
     def said(self, examples: Examples) -> dict[str, NDArray[Any]]:
         """Give what every baseline says of `examples`, by its name; each like the examples' targets."""
-        return {**examples.guesses, **{name: say(examples) for name, say in self.fitted.items()}}
+        parts = [_rows(examples, slice(at, at + AT_ONCE)) for at in range(0, len(examples), AT_ONCE)]
+        said = {name: np.concatenate([say(part) for part in parts]) for name, say in self.fitted.items()}
+        return {**examples.guesses, **said}
 
 
 def baselines_of(splits: Splits) -> Baselines:
@@ -46,15 +51,19 @@ def baselines_of(splits: Splits) -> Baselines:
     """
     train = _some(splits.train)
     if splits.task == "forecast":
-        return Baselines({"ridge regression": _ridge(train, splits.validation)})
+        return Baselines({"ridge regression": _ridge(train, _some(splits.validation))})
     return Baselines(
-        {"the majority class": _majority(train), "logistic regression": _logistic(train, splits.validation)}
+        {"the majority class": _majority(train), "logistic regression": _logistic(train, _some(splits.validation))}
     )
 
 
 def _some(examples: Examples) -> Examples:
-    rows = np.unique(np.linspace(0, len(examples) - 1, MAX_EXAMPLES).astype(np.int64))
-    return Examples(tuple(examples.inputs[row] for row in rows), examples.targets[rows], examples.at[rows])
+    step = -(-len(examples) // MAX_EXAMPLES)
+    return _rows(examples, slice(None, None, step))
+
+
+def _rows(examples: Examples, rows: slice) -> Examples:
+    return Examples(examples.inputs[rows], examples.targets[rows], examples.at[rows])
 
 
 def _ridge(train: Examples, validation: Examples) -> Say:

@@ -13,10 +13,12 @@ from carousel_models.data.examples import Splits
 from carousel_models.recipe import Recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.training.course import Course
-from carousel_models.training.judging import JUDGED_AT_ONCE
 from carousel_models.training.network import class_weights, compiled, layers_of
 from carousel_models.training.result import History
 from carousel_models.training.scaling import moments, to_deviations, to_raw_units
+
+JUDGED_AT_ONCE = 256
+"""Examples of a batch where none is fitted."""
 
 
 def fitted(
@@ -55,11 +57,11 @@ def fitted(
     _refuse_heads(recipe, splits)
     keras.utils.set_random_seed(recipe.seed)
     inputs = keras.Input((None, splits.input_dim), name="inputs")
-    scaled = [to_deviations(*moments(np.concatenate(splits.train.inputs)))] if recipe.fit.scale_inputs else []
+    scaled = [to_deviations(*moments(splits.train.rows()))] if recipe.fit.scale_inputs else []
     core = compiled(keras.Sequential([inputs, *scaled, *layers_of(recipe)], name="core"), recipe.fit)
     train, validation, raw_units = splits.train, splits.validation, []
     if splits.task == "forecast" and recipe.fit.scale_targets:
-        mean, variance = moments(train.targets)
+        mean, variance = moments([train.targets])
         train, validation = (
             replace(part, targets=(part.targets - mean) / np.sqrt(variance)) for part in (train, validation)
         )

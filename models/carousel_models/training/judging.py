@@ -1,18 +1,19 @@
 """A fitted model judged beside its baselines."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 
 from carousel.tensors import Floats
 from carousel_models.data.batches import batches_of
 from carousel_models.data.examples import Examples, Splits
+from carousel_models.data.splits import splits_of
 from carousel_models.recipe import Recipe
-from carousel_models.report.scores import judge
+from carousel_models.report.scores import Scores, judge
 from carousel_models.training.baselines import baselines_of
+from carousel_models.training.fit import JUDGED_AT_ONCE, fitted
 from carousel_models.training.result import Judged
-
-JUDGED_AT_ONCE = 256
-"""Examples of a batch where none is fitted."""
 
 
 def answers(model: keras.Model, examples: Examples) -> Floats:
@@ -31,3 +32,18 @@ def judged(model: keras.Model, recipe: Recipe, splits: Splits) -> tuple[Judged, 
         return Judged(answered, said, judge(splits, split, answered, said, recipe.measured_in))
 
     return judgement("validation", splits.validation), judgement("test", splits.test)
+
+
+def walked_forward(recipe: Recipe, folder: Path) -> tuple[Scores, ...]:
+    """Fit `recipe` again as often as it says, each time to rows that end a test split earlier, and judge each fit.
+
+    Raises:
+        SourceRefused: So early, there are too few rows.
+        FitDiverged: The loss became infinite or NaN.
+    """
+    scores = []
+    for back in range(1, recipe.walks + 1):
+        splits = splits_of(recipe, folder, back=back)
+        model, _ = fitted(recipe, splits)
+        scores.append(judged(model, recipe, splits)[1].scores)
+    return tuple(scores)

@@ -12,6 +12,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(self, name: str, epochs: int) -> None:
         super().__init__()
+        self._epoch = 0
         self._bar = bar_of("epochs")
         self._task = self._bar.add_task(f"Training {name}", total=epochs, figures="")
 
@@ -19,10 +20,18 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         """Show the bar."""
         self._bar.start()
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
         """Move the bar on."""
+        self._bar.update(self._task, completed=self._epoch + (batch + 1) / self.params["steps"])
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
+        """Begin where the epoch does, resumed or not."""
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Show the losses."""
         figures = f"loss {logs['error']:.4f}, validation {logs['val_error']:.4f}" if "val_error" in logs else ""
-        self._bar.update(self._task, advance=1, figures=figures)
+        self._bar.update(self._task, completed=epoch + 1, figures=figures)
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
         """Leave the bar as it is."""

@@ -57,6 +57,7 @@ class Training:
         parameters: How many numbers the model has, scaling included.
         validation: How good the model is where settings may be chosen.
         test: How good it is on what nothing was chosen by.
+        earlier: How good the recipe was on earlier test splits, fitted to what came before them; the latest first.
     """
 
     recipe: Recipe
@@ -65,6 +66,7 @@ class Training:
     parameters: int
     validation: Judged
     test: Judged
+    earlier: tuple[Scores, ...] = ()
 
     @property
     def measured_in(self) -> dict[str, str]:

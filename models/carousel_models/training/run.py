@@ -4,7 +4,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from carousel_models.data.windows import splits_of
+from carousel_models.data.splits import splits_of
 from carousel_models.recipe import read_recipe
 from carousel_models.refusals import RecipeRefused, TrainingError
 from carousel_models.report.scores import listed
@@ -32,11 +32,13 @@ class TrainResult:
         history, test = self.training.history, self.training.test
         lines = [
             f"Trained {self.training.recipe.name}: {len(history.loss)} epochs in {history.seconds:.0f} s.",
+            *([f"Its settings are {self.training.recipe.origin}."] if self.training.recipe.origin else []),
             f"The weights are those of epoch {history.kept}.",
             *(["Interrupted: the same command with --resume goes on from there."] if history.interrupted else []),
             f"On the test split, against {listed(test.scores.baselines)}:",
             *(f"  {score}" for score in test.scores.scores),
             str(test.scores),
+            *(f"{i} test splits earlier: {scores}" for i, scores in enumerate(self.training.earlier, 1)),
             f"Model:    {self.model}",
             f"Held out: {self.held_out}",
             *(f"Report:   {path}" for path in self.report),
@@ -82,7 +84,7 @@ def train(
     from carousel_models.report import writing as report  # noqa: PLC0415
     from carousel_models.training.callbacks import callbacks_of  # noqa: PLC0415
     from carousel_models.training.fit import fitted  # noqa: PLC0415
-    from carousel_models.training.judging import judged  # noqa: PLC0415
+    from carousel_models.training.judging import judged, walked_forward  # noqa: PLC0415
 
     callbacks = callbacks_of(recipe, folder / "tensorboard" if tensorboard else None, quiet=quiet)
     try:
@@ -90,7 +92,8 @@ def train(
     except RecipeRefused as error:
         raise RecipeRefused(f"{recipe_path}: {error}") from error
     validation, test = judged(model, recipe, splits)
-    training = Training(recipe, splits, history, model.count_params(), validation, test)
+    earlier = walked_forward(recipe, recipe_path.parent)
+    training = Training(recipe, splits, history, model.count_params(), validation, test, earlier)
     written = report.write_report(folder / "report", training)
     model.save(folder / "model.keras")
     report.write_held_out(folder / "held_out.npz", training)

@@ -1,20 +1,28 @@
 """Means and deviations of the training split, as layers of the model."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
 from carousel.tensors import Floats
 
 
-def moments(rows: Floats) -> tuple[Floats, Floats]:
-    """Give mean and variance of every column, float32, summed in float64: `Normalization.adapt` sums in float32.
+def moments(chunks: Iterable[Floats]) -> tuple[Floats, Floats]:
+    """Give mean and variance of every column over all chunks [rows, columns], float32.
 
-    A column that never varies has no deviation to be measured in: its variance is given as 1.
+    They are summed in float64, as `Normalization.adapt` does not; chunks are joined by the formula of Chan, Golub and
+    LeVeque (1979). A column that never varies has no deviation to be measured in: its variance is given as 1.
     """
-    variance = rows.var(axis=0, dtype=np.float64)
-    return rows.mean(axis=0, dtype=np.float64).astype(np.float32), np.where(variance > 0, variance, 1).astype(
-        np.float32
-    )
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for chunk in chunks:
+        more = len(chunk)
+        apart = chunk.mean(axis=0, dtype=np.float64) - mean
+        squares = squares + chunk.var(axis=0, dtype=np.float64) * more + apart**2 * (count * more / (count + more))
+        mean = mean + apart * (more / (count + more))
+        count += more
+    variance = squares / count
+    return mean.astype(np.float32), np.where(variance > 0, variance, 1).astype(np.float32)
 
 
 def to_deviations(mean: Floats, variance: Floats) -> keras.layers.Layer:

@@ -8,7 +8,7 @@ import keras
 import optuna
 from optuna.trial import TrialState
 
-from carousel_models.data.windows import splits_of
+from carousel_models.data.splits import splits_of
 from carousel_models.recipe import Recipe, with_settings
 from carousel_models.refusals import FitDiverged
 from carousel_models.report.scores import Scores

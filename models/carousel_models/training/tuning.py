@@ -6,15 +6,15 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from statistics import mean
 
-from carousel_models.data.windows import splits_of
-from carousel_models.recipe import moved, read_recipe, with_seed, with_settings, write_recipe
+from carousel_models.data.splits import splits_of
+from carousel_models.recipe import moved, read_recipe, with_origin, with_seed, with_settings, write_recipe
 from carousel_models.refusals import RecipeRefused
 from carousel_models.report.tuning import write_tuning
 from carousel_models.training.processes import processes
 from carousel_models.training.quiet import quietly
 from carousel_models.training.study import best_trials, finished, given_up, next_round, settings_of, study_of
 from carousel_models.training.trials_progress import trials_progress
-from carousel_models.training.tuned import Seeds, TuneResult, settings_in_words
+from carousel_models.training.tuned import Seeds, TuneResult
 
 FINALISTS = 3
 """The best trials that are fitted again with other seeds: with one seed, chance decides between the best."""
@@ -89,11 +89,8 @@ def tune(
         ]
     best = min([default, *found], key=lambda seeds: mean(seeds.errors))
     count = len(finished(study))
-    comment = f"The best of {count} recipes by carousel tune, judged on the validation split"
-    written = write_recipe(
-        output / "best.toml",
-        moved(best.recipe, folder, output),
-        f"{comment}: {settings_in_words(best.settings) or 'the recipe as it stood'}.",
-    )
-    result = TuneResult(count, given_up(study), default, best, (written,))
+    chosen = moved(best.recipe, folder, output)
+    if best is not default:
+        chosen = with_origin(chosen, f"the best of {count} recipes by carousel tune, judged on the validation split")
+    result = TuneResult(count, given_up(study), default, best, (write_recipe(output / "best.toml", chosen),))
     return write_tuning(output, study, result)

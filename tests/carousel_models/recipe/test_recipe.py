@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from carousel_models.recipe import LSTM, CsvSource, Named, read_recipe
+from carousel_models.recipe import LSTM, Named, TableSource, read_recipe
 from carousel_models.refusals import RecipeRefused
 
 RECIPES = Path(__file__).parents[3] / "models" / "recipes"
 
 RECIPE = """
 name = "small"
-source = { kind = "csv", file = "a.csv", features = ["x"], targets = ["y"], timesteps = 3 }
+source = { kind = "table", file = "a.csv", features = ["x"], targets = ["y"], timesteps = 3 }
 stack = [{ units = 4 }]
 heads = [{ units = 1 }]
 fit = { loss = "mse", epochs = 1 }
@@ -31,7 +31,7 @@ def refusal(tmp_path: Path, text: str) -> str:
 def test_the_recipes_that_ship_are_valid(path):
     """Every recipe in the tree can be read, and its CSV file is there."""
     recipe = read_recipe(path)
-    if isinstance(recipe.source, CsvSource):
+    if isinstance(recipe.source, TableSource):
         assert (RECIPES / recipe.source.file).is_file()
 
 
@@ -90,8 +90,8 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
         (", timesteps = 3", "", "source.timesteps: is missing"),
         ('["y"]', "[]", "source.targets: is empty: name one column or more"),
         ("[{ units = 4 }]", "[]", "stack: is empty: say one layer or more"),
-        ('kind = "csv"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'csv', 'aeon'"),
-        ('kind = "csv", ', "", 'source: has no kind: say kind = "csv" or kind = "aeon"'),
+        ('kind = "table"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'table', 'aeon'"),
+        ('kind = "table", ', "", 'source: has no kind: say kind = "table" or kind = "aeon"'),
         ('["x"]', '["x", "x"]', "source.features: names 'x' more than once"),
         (
             "timesteps = 3",
@@ -102,6 +102,36 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
             "timesteps = 3",
             "timesteps = 3, validation = 0.5, test = 0.5",
             "source: validation 0.5 and test 0.5 leave no rows for training",
+        ),
+        (
+            "timesteps = 3",
+            "timesteps = 3, horizon = [1, 3]",
+            "the recipe: the last of heads has 1 units, and the source 2 outputs, y +1, y +3: give one unit each",
+        ),
+        (
+            "timesteps = 3",
+            "timesteps = 3, horizon = [2, 1]",
+            "source.horizon: [2, 1] is not ascending: say each horizon once, the nearest first",
+        ),
+        (
+            "timesteps = 3",
+            "timesteps = 3, horizon = 0",
+            "source.horizon: input should be greater than or equal to 1; got 0",
+        ),
+        (
+            "timesteps = 3",
+            'timesteps = 3, time_features = ["hour"]',
+            "source: time_features needs a time column: say time",
+        ),
+        (
+            "timesteps = 3",
+            'timesteps = 3, categories = { z = ["p"] }',
+            "source: categories names 'z', which is among neither features nor known",
+        ),
+        (
+            "timesteps = 3",
+            'timesteps = 3, categories = { y = ["p"] }',
+            "source: categories names the target 'y': only numbers are forecast",
         ),
         (
             "timesteps = 3",
@@ -149,7 +179,7 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
         (
             "heads = [{ units = 1 }]",
             "heads = [{ units = 2 }]",
-            "the recipe: the last of heads has 2 units and source.targets names 1 columns: give one unit a target",
+            "the recipe: the last of heads has 2 units, and the source 1 outputs, y: give one unit each",
         ),
     ],
 )

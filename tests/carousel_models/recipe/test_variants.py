@@ -10,7 +10,7 @@ RECIPES = Path(__file__).parents[3] / "models" / "recipes"
 
 TABLES = {
     "name": "two",
-    "source": {"kind": "csv", "file": "a.csv", "features": ["x"], "targets": ["x"], "timesteps": 9},
+    "source": {"kind": "table", "file": "a.csv", "features": ["x"], "targets": ["x"], "timesteps": 9},
     "stack": [{"units": 8, "name": "first", "unit_forget_bias": False}, {"units": 4, "name": "second", "dropout": 0.1}],
     "heads": [{"units": 1}],
     "fit": {"loss": "mse", "optimizer": "sgd", "epochs": 1},
@@ -27,8 +27,7 @@ def changed(**settings: str | float) -> dict:
 def test_a_written_recipe_reads_the_same(path, tmp_path):
     """Whatever a recipe says is written, its file named from the new folder on, and nothing else."""
     recipe = read_recipe(path)
-    written = write_recipe(tmp_path / "again.toml", moved(recipe, RECIPES, tmp_path), "a comment")
-    assert written.read_text("utf-8").startswith("# a comment\n")
+    written = write_recipe(tmp_path / "again.toml", moved(recipe, RECIPES, tmp_path))
     again = read_recipe(written)
     assert moved(again, tmp_path, RECIPES) == recipe
     if "file" in again.tables["source"]:

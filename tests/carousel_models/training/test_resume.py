@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from carousel_models.data.windows import splits_of
+from carousel_models.data.splits import splits_of
 from carousel_models.recipe import Recipe, read_recipe
 from carousel_models.refusals import CheckpointRefused
 from carousel_models.training.fit import fitted

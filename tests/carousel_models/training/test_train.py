@@ -8,7 +8,7 @@ import pytest
 
 from carousel_models.data.batches import Shuffle, batches_of
 from carousel_models.data.examples import Examples
-from carousel_models.data.windows import splits_of
+from carousel_models.data.splits import splits_of
 from carousel_models.recipe import Recipe, read_recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.training import train

@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -14,8 +17,9 @@ from optuna.trial import TrialState, create_trial
 
 from carousel_models.recipe import read_recipe, write_recipe
 from carousel_models.refusals import RecipeRefused
-from carousel_models.training import tune, tuning
-from carousel_models.training.study import MedianOfEarlierRounds, finished, load_study, next_round, study_of
+from carousel_models.training import trial, tune, tuning
+from carousel_models.training.study import MedianOfEarlierRounds, next_round, study_of
+from carousel_models.training.trial import run_trial
 from tests.carousel_models.training.waves import RECIPE, write
 
 OPEN = """
@@ -51,35 +55,83 @@ def children(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
-def test_killed_in_the_middle_and_resumed_it_finds_the_same_best(tmp_path, monkeypatch):
-    """Every trial is the same to the bit, on one process or two, and a test split fifty times as loud changes none."""
+def ended(study: Path) -> int:
+    """Count the trials that ended, beside the process that writes them."""
+    try:
+        with closing(sqlite3.connect(f"file:{study}?mode=ro", uri=True)) as database:
+            return database.execute("SELECT COUNT(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+class Here(Executor):
+    """Fit in this process, one after another: it has TensorFlow already."""
+
+    def submit(self, function, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 - as executors do
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Compare one finalist with the recipe over one seed."""
     monkeypatch.setattr(tuning, "SEEDS", 1)
     monkeypatch.setattr(tuning, "FINALISTS", 1)
-    whole = tune(write(tmp_path, RECIPE + OPEN), tmp_path / "whole", jobs=2, quiet=True)
+
+
+@pytest.mark.usefixtures("few")
+def test_interrupted_and_resumed_it_finds_the_same_best(tmp_path, monkeypatch):
+    """Every trial is the same to the bit, and a test split fifty times as loud changes none."""
+    monkeypatch.setattr(tuning, "processes", lambda _: Here())
+    whole = tune(write(tmp_path, RECIPE + OPEN), tmp_path / "whole", quiet=True)
     path = write(tmp_path, RECIPE + OPEN, loud_end=50.0)
+
+    def interrupted(study: Path, number: int, *arguments: object) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+        run_trial(study, number, *arguments)
+
+    with monkeypatch.context() as context:
+        context.setattr(trial, "run_trial", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tune(path, tmp_path / "cut", quiet=True)
+    assert ended(tmp_path / "cut" / "study.db") == 2
+    resumed = tune(path, tmp_path / "cut", quiet=True)
+    assert tried(tmp_path / "cut") == tried(tmp_path / "whole")
+    assert resumed.best.settings == whole.best.settings
+    assert resumed.best.errors == whole.best.errors
+    best = read_recipe(whole.written[0])
+    assert best.tune is None
+    assert best.origin in {None, "the best of 4 recipes by carousel tune, judged on the validation split"}
+    assert [path.suffix for path in whole.written] == [".toml", ".json", ".png", ".png"]
+    assert all(path.stat().st_size for path in whole.written)
+    assert "Tried 4 recipes" in str(whole)
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("few")
+def test_killed_in_the_middle_and_resumed_it_finds_the_same_best(tmp_path):
+    """Its processes end with it, and what they left is taken up, by one process or by two."""
+    whole = tune(write(tmp_path, RECIPE + OPEN), tmp_path / "whole", jobs=2, quiet=True)
+    path, output = tmp_path / "recipe.toml", tmp_path / "killed"
     script = tmp_path / "tuning.py"
     script.write_text(TUNE)
-    killed = subprocess.Popen([sys.executable, script, path, tmp_path / "killed"], stderr=subprocess.DEVNULL)
-    study = tmp_path / "killed" / "study.db"
-    while killed.poll() is None and not (study.exists() and len(finished(load_study(study, "waves"))) >= 2):
+    killed = subprocess.Popen([sys.executable, script, path, output], stderr=subprocess.DEVNULL)
+    while killed.poll() is None and ended(output / "study.db") < 2:
         time.sleep(0.1)
     fitting = children(killed.pid)
     assert fitting
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     while any(Path(f"/proc/{pid}").exists() for pid in fitting):
-        time.sleep(0.1)  # they end by themselves; pytest's own limit is the limit here
-    left = load_study(study, "waves").get_trials(states=(TrialState.RUNNING,))
-    resumed = tune(path, tmp_path / "killed", jobs=1, quiet=True)
-    assert left or len(finished(load_study(study, "waves"))) == 4
-    assert tried(tmp_path / "killed") == tried(tmp_path / "whole")
-    assert resumed.best.settings == whole.best.settings
-    assert resumed.best.errors == whole.best.errors
-    best = read_recipe(whole.written[0])
-    assert best.tune is None
-    assert [path.suffix for path in whole.written] == [".toml", ".json", ".png", ".png"]
-    assert all(path.stat().st_size for path in whole.written)
-    assert "Tried 4 recipes" in str(whole)
+        time.sleep(0.1)  # they end by themselves, or this test does not
+    resumed = tune(path, output, jobs=1, quiet=True)
+    assert tried(output) == tried(tmp_path / "whole")
+    assert (resumed.best.settings, resumed.best.errors) == (whole.best.settings, whole.best.errors)
 
 
 def test_a_study_of_another_recipe_is_refused(tmp_path):
@@ -105,8 +157,8 @@ def test_a_round_that_was_left_is_filled_and_not_asked_for_again(tmp_path):
     whole, cut = (study_of(tmp_path / name, recipe) for name in ("whole.db", "cut.db"))
     first = next_round(whole, recipe)
     assert [trial.number for trial in first] == [0, 1, 2, 3]
-    for trial in first[:2]:
-        cut.add_trial(trial)
+    for asked in first[:2]:
+        cut.add_trial(asked)
     assert [trial.params for trial in next_round(cut, recipe)] == [trial.params for trial in first]
     assert [trial.number for trial in next_round(cut, recipe)] == [0, 1, 2, 3]
     for study in (whole, cut):

@@ -8,7 +8,7 @@ RECIPE = """
 name = "waves"
 seed = 3
 [source]
-kind = "csv"
+kind = "table"
 file = "waves.csv"
 time = "day"
 features = ["wave", "level"]
