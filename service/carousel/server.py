@@ -121,13 +121,17 @@ class Server:
         """Copy every number. From any thread but the loop's."""
         return self._loop.ask(partial(self._readings, Usage.now()))
 
-    def ask_listening(self) -> bool:
-        """Say whether it takes connections. From any thread but the loop's; an answer means that the loop turns.
+    def ask_pulse(self) -> bool | None:
+        """Say whether it takes connections; None when an engine stands still. From any thread but the loop's.
 
         Raises:
             TimeoutError: The loop stands still.
         """
-        return self._loop.ask(lambda: self._listening)
+        return self._loop.ask(self._pulse)
+
+    def _pulse(self) -> bool | None:
+        now, allowed = time.monotonic(), self._settings.worker_timeout_seconds
+        return None if any(model.late_seconds(now) > allowed for model in self._catalog) else self._listening
 
     def _max_connections(self) -> int:
         """Make room for the connections that the settings allow, and say so where the system allows fewer."""

@@ -29,7 +29,7 @@ class Network(_Group):
     http_port: int = Field(8501, ge=0, le=65535, description="The port of /metrics; 0 picks a free one and prints it.")
     workers: int = Field(1, ge=1, le=1024, description="Processes that share the port; one a core at most.")
     worker_timeout_seconds: float = Field(
-        10.0, ge=1, le=_DAY, description="With several workers: one whose loop stands still for so long is replaced."
+        10.0, ge=1, le=_DAY, description="With several workers: one that stands still for so long is replaced."
     )
     max_connections: int = Field(
         10_000, ge=1, le=1 << 20, description="The most connections of a process; one more is closed at once."

@@ -113,10 +113,12 @@ def _tell(server: "Server", line: Connection) -> None:
 
 
 def _beat(server: "Server", pulse: Connection) -> None:
-    """Give signs of life, each of them through the loop: who hangs gives none."""
+    """Give signs of life, each of them through the loop: where it or an engine stands still, there are none."""
     while True:
         try:
-            pulse.send(server.ask_listening())
+            listening = server.ask_pulse()
+            if listening is not None:
+                pulse.send(listening)
         except TimeoutError:
             continue
         except OSError:

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,14 @@ import pytest
 
 from carousel.client import Client
 from carousel.errors import CarouselError
+from carousel.serving import model
 
 PREDICT = 'grpc_server_handled_total{grpc_code="OK",grpc_method="Predict"'
 CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
 
 
 @pytest.fixture
-def workers(only):
+def started_only(only):
     served = f"--repository={only('stack')}"
     command = [sys.executable, "-m", "carousel", "serve", "--workers=2", "--engine=onnx", served]
     loopback = ["--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"]
@@ -32,12 +35,18 @@ def workers(only):
         stderr=subprocess.PIPE,
         text=True,
     )
-    said = process.stdout.readline()
-    target, metrics = said.removeprefix("gRPC on ").strip().split(", metrics on ")
-    yield process, target, metrics
+    yield process
     if process.poll() is None:
         process.kill()
     process.communicate()
+
+
+@pytest.fixture
+def workers(started_only):
+    process = started_only
+    said = process.stdout.readline()
+    target, metrics = said.removeprefix("gRPC on ").strip().split(", metrics on ")
+    return process, target, metrics
 
 
 def counted(metrics, start):
@@ -131,3 +140,46 @@ def test_workers_that_die_or_stand_still_in_turn_are_replaced_and_no_new_one_ans
     # Replacements start side by side: the longer pause after a second end does not hold up the other place.
     assert re.findall(r"worker \d+ started in place of (\d+)", log) == [str(first), str(second), str(third)]
     assert set(ends) <= {"OK", "Unreachable", "DeadlineExceeded"}  # the last from the worker that stood still
+
+
+def test_workers_that_end_before_they_serve_end_the_command(started_only):
+    """What cannot start is not started for ever: whoever runs the command sees a status that is not 0."""
+    until(lambda: len(children(started_only.pid)) == 2)
+    first = children(started_only.pid)[0]
+    os.kill(first, signal.SIGKILL)
+    said, log = started_only.communicate(timeout=30)
+    assert started_only.returncode == 1
+    assert said == ""
+    assert f"worker {first} could not start, status -9" in log
+    assert "Traceback" not in log
+
+
+class Stuck:
+    """An engine that does not come back until it is let go."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        self.free = threading.Event()
+
+    def run(self, *arguments):
+        self.free.wait(60)
+        return self._engine.run(*arguments)
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+
+def test_a_server_whose_engine_stands_still_gives_no_sign_of_life(server, monkeypatch):
+    """The engine's own thread does not hold the loop up, so that the loop alone would say nothing of it."""
+    monkeypatch.setattr(model, "STANDSTILL", 0.0)  # seconds: every tick runs on that thread
+    serving = server(worker_timeout_seconds=1)
+    [served] = serving.on_loop(lambda: list(serving.server._catalog))
+    stuck = Stuck(served.version.engine)
+    served.version = replace(served.version, engine=stuck)
+    with Client(serving.target) as client, ThreadPoolExecutor(1) as asking:
+        assert serving.server.ask_pulse() is True
+        answer = asking.submit(client.predict, "small", [np.ones((5, 3), np.float32)], timeout=60)
+        until(lambda: serving.server.ask_pulse() is None)
+        stuck.free.set()
+        assert answer.result()
+        assert serving.server.ask_pulse() is True

@@ -22,6 +22,7 @@ logger = logging.getLogger("carousel.serving.model")
 
 STANDSTILL = 0.01
 """Seconds of one engine call above which it runs on a thread of its own, so that the loop never stands still."""
+_LATE = 10  # times its predicted time that a tick on the engine's own thread may take before it counts as late
 
 
 class Model:
@@ -60,6 +61,7 @@ class Model:
         self._thread: ThreadPoolExecutor | None = None
         self._awake = False
         self._away = False
+        self._late_at = math.inf
         self.answered_at = 0.0
 
     @property
@@ -173,6 +175,10 @@ class Model:
                 self._complete(batch, outputs, state, now)
             self._rest()
 
+    def late_seconds(self, now: float) -> float:
+        """Say by how much the tick on the engine's own thread is late, past ten times its predicted time; 0 if not."""
+        return max(0.0, now - self._late_at)
+
     def close(self) -> None:
         """Give the engine's thread back. Only when nobody rides any more."""
         if self._thread is not None:
@@ -199,6 +205,7 @@ class Model:
             self._thread = ThreadPoolExecutor(1, f"engine-{self.version.name}")
         self._away = True
         inputs, began = batch.inputs(), self._clock()
+        self._late_at = began + _LATE * batch.predicted
 
         def run() -> None:
             try:
@@ -212,6 +219,7 @@ class Model:
 
     def _back(self, finish: Callable[[], None]) -> None:
         self._away = False
+        self._late_at = math.inf
         finish()
         self._rest()
         if self.busy:
