@@ -3,6 +3,7 @@
 import collections
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from carousel.errors import CarouselError
 from carousel.serving import model
 
 PREDICT = 'grpc_server_handled_total{grpc_code="OK",grpc_method="Predict"'
+OPEN, MOST = "process_open_fds", "process_max_fds"
 CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
 
 
@@ -92,6 +94,9 @@ def test_workers_count_together_survive_a_death_and_drain_to_status_zero(workers
     took, spent = sum(map(cpu_seconds, everyone)), counted(metrics, CPU)
     assert took - 0.1 < spent
     assert counted(metrics, MEMORY) > 0.9 * sum(map(resident, everyone))
+    files = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in everyone)
+    assert abs(counted(metrics, OPEN) - files) < 15  # each has a connection more or less of its own
+    assert counted(metrics, MOST) >= 3 * resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len(set(children(process.pid)) - {before[0]}) == 2)

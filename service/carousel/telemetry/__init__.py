@@ -3,7 +3,7 @@
 `prometheus` is imported by itself: it alone needs Prometheus' client.
 """
 
-from carousel.telemetry.counters import Exemplar, Histogram, ModelCounters, RpcCounters
+from carousel.telemetry.counters import SECONDS, Exemplar, Histogram, ModelCounters, RpcCounters
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
 from carousel.telemetry.logs import LogFormat, fields, log_to_stderr
 from carousel.telemetry.process import Usage, raise_descriptor_limit, version, versions
@@ -11,6 +11,7 @@ from carousel.telemetry.readings import ModelReadings, Readings
 
 __all__ = [
     "INSTRUMENTS",
+    "SECONDS",
     "Exemplar",
     "Histogram",
     "Instrument",

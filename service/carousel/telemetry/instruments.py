@@ -129,6 +129,27 @@ _OF_THE_SERVER = (
         (),
         _server(lambda f: f.usage.resident_bytes),
     ),
+    Instrument(
+        "process_virtual_memory_bytes",
+        "gauge",
+        "Addresses that the server's processes have taken together.",
+        (),
+        _server(lambda f: f.usage.virtual_bytes),
+    ),
+    Instrument(
+        "process_open_fds",
+        "gauge",
+        "Files and connections that the server's processes have open together.",
+        (),
+        _server(lambda f: f.usage.open_files),
+    ),
+    Instrument(
+        "process_max_fds",
+        "gauge",
+        "Files and connections that the server's processes may have open together.",
+        (),
+        _server(lambda f: f.usage.max_open_files),
+    ),
 )
 
 _OF_VERSIONS = (

@@ -1,5 +1,6 @@
 """The process itself: which versions it is made of, and what it takes of its machine."""
 
+import os
 import platform
 import resource
 import time
@@ -17,12 +18,20 @@ class Usage(NamedTuple):
 
     cpu_seconds: float
     resident_bytes: int
+    virtual_bytes: int
+    open_files: int
+    max_open_files: int
 
     @classmethod
     def now(cls) -> "Usage":
-        """Measure this process. Reads a file: not on the loop's thread."""
-        resident = int(Path("/proc/self/statm").read_text().split()[1])
-        return cls(time.process_time(), resident * _PAGE)
+        """Measure this process. Reads files: not on the loop's thread."""
+        virtual, resident = (int(pages) * _PAGE for pages in Path("/proc/self/statm").read_text().split()[:2])
+        files = len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - names are enough; one is that of the look itself
+        return cls(time.process_time(), resident, virtual, files, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+    def past(self) -> "Usage":
+        """Keep what a process that is no more has used up."""
+        return Usage(self.cpu_seconds, 0, 0, 0, 0)
 
 
 def raise_descriptor_limit(wanted: int) -> int:

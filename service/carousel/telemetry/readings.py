@@ -75,7 +75,7 @@ class Readings:
     def past(self) -> "Readings":
         """Keep what was counted by a process that is no more."""
         models = tuple(m.past() for m in self.models)
-        usage = Usage(self.usage.cpu_seconds, 0)
+        usage = self.usage.past()
         return replace(self, serving=True, models=models, open_calls=0, pace=1.0, usage=usage)
 
     @classmethod
