@@ -12,6 +12,11 @@ from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
 
 DOMAIN = "carousel"
 
+MAX_DETAILS = 4096  # bytes
+"""What `status_of` writes at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""
+
+_MAX_TEXT = 1024  # bytes of UTF-8, of the message and of each violation in the details
+
 _CODES: dict[type[CarouselError], StatusCode] = {
     errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,
     errors.ModelNotFound: StatusCode.NOT_FOUND,
@@ -34,6 +39,8 @@ def _packed(detail: Message) -> Any:
     return packed
 
 
+_FRAMING = 4  # bytes that protobuf puts before a field of at most 16 KiB
+_PACKING = len(_packed(BadRequest()).SerializeToString()) + 2 * _FRAMING
 _REASONS = {error: _packed(ErrorInfo(reason=error.__name__, domain=DOMAIN)) for error in _CODES}
 _BY_NAME = {error.__name__: error for error in _CODES}
 _BY_CODE: dict[int, type[CarouselError]] = {
@@ -57,17 +64,35 @@ def code_of(error: CarouselError) -> StatusCode:
 def status_of(error: CarouselError) -> tuple[int, str, bytes]:
     """Write an error as a gRPC status: code, message, and a serialized google.rpc.Status.
 
-    The details say the error's name, its violations, and when to come back.
+    The details say the error's name, its violations, and when to come back. They hold as much of the
+    texts and violations as `MAX_DETAILS` allows, and always the name.
     """
     code = code_of(error).value[0]
-    rich = RichStatus(code=code, message=error.message, details=[_REASONS[type(error)]])
+    rich = RichStatus(code=code, message=_cut(error.message), details=[_REASONS[type(error)]])
     if isinstance(error, InvalidRequest):
-        faults = [BadRequest.FieldViolation(field=v.field, description=v.description) for v in error.violations]
+        faults = _fitting(error.violations, MAX_DETAILS - rich.ByteSize() - _PACKING)
         rich.details.append(_packed(BadRequest(field_violations=faults)))
     if isinstance(error, Overloaded):
         seconds, nanos = divmod(int(error.retry_after * 1e9), 10**9)
         rich.details.append(_packed(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos))))
     return code, error.message, rich.SerializeToString()
+
+
+def _fitting(violations: tuple[Violation, ...], room: int) -> list[Message]:
+    """Write the first violations, as many as `room` bytes hold, and at least one."""
+    faults: list[Message] = []
+    for violation in violations:
+        fault = BadRequest.FieldViolation(field=_cut(violation.field), description=_cut(violation.description))
+        room -= fault.ByteSize() + _FRAMING
+        if room < 0:
+            break
+        faults.append(fault)
+    return faults
+
+
+def _cut(text: str) -> str:
+    """Give the beginning of a text, at most `_MAX_TEXT` bytes of UTF-8 in whole characters."""
+    return text[:_MAX_TEXT].encode(errors="replace")[:_MAX_TEXT].decode(errors="ignore")
 
 
 def error_of(code: int, message: str, details: bytes = b"") -> CarouselError:

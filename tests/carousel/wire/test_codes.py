@@ -4,8 +4,10 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
 
-from carousel import errors
+from carousel import errors, transport
 from carousel.errors import (
     CarouselError,
     EngineFault,
@@ -15,7 +17,7 @@ from carousel.errors import (
     Unreachable,
     Violation,
 )
-from carousel.wire import code_of, error_of, status_of
+from carousel.wire import MAX_DETAILS, code_of, error_of, status_of
 
 CLASSES = [
     kind
@@ -43,6 +45,31 @@ def test_an_overload_says_when_to_come_back():
     retry = RetryInfo()
     assert any(detail.Unpack(retry) for detail in Status.FromString(details).details)
     assert retry.retry_delay.ToNanoseconds() == 2_500_000_000
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60), st.integers(1, 60)), min_size=1, max_size=60),
+)
+def test_many_and_long_violations_still_cross_as_what_they_are(said):
+    """Details that a client's limit on trailers would refuse hold as many whole violations as fit, the first ones."""
+    faults = tuple(Violation(field, description * times) for field, description, times in said)
+    code, message, details = status_of(InvalidRequest(faults))
+    assert len(details) <= min(MAX_DETAILS, transport.MAX_DETAILS)
+    again = error_of(code, message, details)
+    assert isinstance(again, InvalidRequest)
+    assert len(again.violations) == len(faults) or len(details) > MAX_DETAILS - 2200
+    for sent, came in zip(faults, again.violations, strict=False):
+        assert sent.field.startswith(came.field)
+        assert sent.description.startswith(came.description)
+        assert sent == came or len((sent.field + sent.description).encode()) > 1000
+
+
+@given(st.text(max_size=50), st.integers(1, 500))
+def test_a_long_text_crosses_as_its_error(text, times):
+    """Whatever script it is written in."""
+    status = status_of(ModelNotFound(f"no model {text * times!r}"))
+    assert len(status[2]) <= MAX_DETAILS
+    assert type(error_of(*status)) is ModelNotFound
 
 
 @pytest.mark.parametrize(
