@@ -1,4 +1,4 @@
-"""What a client remembers of one live sequence, so that it can go on elsewhere. No I/O, no clock."""
+"""The messages that a client keeps of one live sequence, so that it can go on at another server. No I/O, no clock."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class Answer(Protocol):
     """A future: that of threads, or asyncio's."""
 
     def done(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether it has its answer, or was cancelled."""
         ...
 
     def set_result(self, result: Prediction, /) -> None:
@@ -29,7 +29,7 @@ class Answer(Protocol):
 
 @dataclass(slots=True)
 class _Entry:
-    """One message: what was sent, and who waits for its answer."""
+    """One message: what was sent, and the future of its answer."""
 
     tensor: pb.Tensor
     wanted: bool  # the caller wants the state
@@ -64,7 +64,7 @@ class Journal:
         return self._delivered < len(self._entries)
 
     def write(self, tensor: pb.Tensor, answer: Answer, *, return_state: bool = False) -> pb.StreamRequest:
-        """Take note of new timesteps, and say how to send them after those before."""
+        """Record new timesteps, and give the request that sends them after those before."""
         self._asked += 1
         entry = _Entry(tensor, return_state, return_state or self._asked >= self._snapshot_every, answer)
         if entry.return_state:
@@ -73,7 +73,7 @@ class Journal:
         return _request(entry)
 
     def replay(self) -> Iterator[pb.StreamRequest]:
-        """Say how to open at a server that knows nothing of this sequence, and bring it to where the last one was."""
+        """Give the requests that open this sequence at another server and bring it to where the last one was."""
         self._returned = 0
         for i, entry in enumerate(self._entries):
             request = _request(entry)
@@ -82,7 +82,7 @@ class Journal:
             yield request
 
     def take(self, response: pb.StreamResponse) -> None:
-        """Take the present server's next answer, and give it to who waits for it."""
+        """Take the present server's next answer, and set the future of its message."""
         prediction = response.prediction
         entry = self._entries[self._returned]
         self._returned += 1
@@ -98,7 +98,7 @@ class Journal:
             entry.answer.set_result(Prediction(read_tensor(prediction.output), state))
 
     def move(self, state: bytes) -> None:
-        """Take the state after everything the present server has answered: what was before need not be kept."""
+        """Take the state after all that the present server has answered; messages before it need not be kept."""
         self._open.initial_state = state
         for _ in range(self._returned):
             self._entries.popleft()
@@ -106,7 +106,7 @@ class Journal:
         self._returned = 0
 
     def fail(self, error: CarouselError) -> None:
-        """Give everybody who waits the error."""
+        """Set the error as the answer of every unanswered message."""
         for entry in list(self._entries)[self._delivered :]:
             if not entry.answer.done():
                 entry.answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""What both clients say and hear: messages to arrays and back, statuses to errors."""
+"""What both clients send and read: messages to arrays and back, statuses to errors."""
 
 import collections.abc
 import json
