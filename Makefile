@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test check format generate install tools bench soak clean
+.PHONY: help demo serve test quick check format generate install tools bench soak clean
 
 help:            ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,9 @@ build/tools/installed: tests/tools.txt | install
 
 test: install tools  ## run all the tests
 	$(BIN)/python -m pytest
+
+quick: install   ## run the tests that need no Keras, no server and no other process: under 30 s
+	$(BIN)/python -m pytest -p tests.quick
 
 soak: install tools  ## run the tests that take long
 	tests/tools images
