@@ -1,8 +1,11 @@
-"""What CONTRIBUTING.md says of `make quick` and of commits holds."""
+"""What CONTRIBUTING.md and the glossary say of files, commands, `make quick` and commits holds."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,3 +64,31 @@ def test_a_commit_runs_make_check(tmp_path):
     done = subprocess.run(hook, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "checked" in done.stdout
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/glossary.md"])
+def test_files_that_a_page_names_are_there(page):
+    """From the root, or from service/carousel/ where the page says so."""
+    named = set(re.findall(r"[`(]([\w.-]+(?:/[\w.-]+)+|\w+\.(?:py|md|toml|txt))[`)]", (ROOT / page).read_text()))
+    named -= {".venv/bin/pre-commit"}
+    made = [name for name in named if name.startswith("build/")]
+    places = (ROOT, ROOT / "service" / "carousel")
+    assert len(named) > len(made)
+    assert [name for name in sorted(named - {*made}) if not any((place / name).exists() for place in places)] == []
+
+
+def test_every_make_command_of_a_page_is_a_target():
+    """In CONTRIBUTING.md and README.md."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in ("CONTRIBUTING.md", "README.md"):
+        commands = set(re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / page).read_text(), re.MULTILINE))
+        assert commands - targets == set(), page
+
+
+def test_the_glossary_has_twenty_words_and_is_linked():
+    """In the order of the alphabet, and found from where a reader begins."""
+    words = re.findall(r"^\*\*(.+?)\*\*: ", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert len(words) == 20
+    assert words == sorted(words)
+    for page in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        assert "(docs/glossary.md)" in (ROOT / page).read_text()
