@@ -1,6 +1,7 @@
 """The command teaches, answers, and ends as it should."""
 
 import json
+import os
 import re
 import resource
 import signal
@@ -31,6 +32,26 @@ def test_every_command_has_help(command, capsys):
         main([command, "--help"])
     assert ended.value.code == 0
     assert "usage: carousel" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line", ["", "inspect", "inspect DIR --target b:1", "predict", "serve --prot 1", "no-such-command"]
+)
+def test_what_is_called_wrongly_ends_with_status_2_and_says_how_it_is_called(line, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    assert ended.value.code == 2
+    assert "usage: carousel" in capsys.readouterr().err
+
+
+def test_a_reader_who_leaves_ends_a_command_without_a_word(repository):
+    """As `carousel inspect ... | head -0` does."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-m", "carousel", "inspect", repository / "small" / "1"]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_no_command_waits_for_the_imports_of_another():

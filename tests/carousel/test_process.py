@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from urllib.request import urlopen
 
 import grpc
@@ -115,3 +116,20 @@ def test_nobody_who_is_silent_holds_a_drain(serve):
         assert process.returncode == 0
         assert "still open" not in log
         over.set()
+
+
+def test_sigterm_before_it_listens_ends_it_at_once(only):
+    """There is nothing to drain. As the first process of a container it would not even die of a signal by default."""
+    command = [sys.executable, "-m", "carousel", "serve", f"--repository={only('small')}", "--port=0", "--http-port=0"]
+    for moment in ("Python", "server"):
+        process = subprocess.Popen([*command, "--drain-notice-seconds=600"], stderr=subprocess.PIPE, text=True)
+        status = Path(f"/proc/{process.pid}/status")
+        while not int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16) >> signal.SIGTERM - 1 & 1:
+            assert process.poll() is None
+        if moment == "server":  # it has begun to build it
+            while b"libonnxruntime" not in Path(f"/proc/{process.pid}/maps").read_bytes():
+                assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 0, log
+        assert "Traceback" not in log

@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from carousel.errors import CarouselError
-
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -15,15 +13,14 @@ def add(commands: Any) -> None:
         description="Show a version on disk (its signature, states and cell graph, and which engine would serve it), "
         "or what a running server serves.",
     )
-    parser.add_argument("version", type=Path, nargs="?", metavar="DIR", help="a version: REPOSITORY/NAME/N")
-    parser.add_argument("--target", help="a server's host:port instead")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("version", type=Path, nargs="?", metavar="DIR", help="a version: REPOSITORY/NAME/N")
+    where.add_argument("--target", help="a server's host:port instead")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Inspect."""
-    if (given.version is None) == (given.target is None):
-        raise CarouselError("inspect takes a version's folder or --target, and not both")
     lines = _served(given.target) if given.target else _on_disk(given.version)
     print("\n".join(lines))  # noqa: T201 - a command's answer
     return 0

@@ -1,6 +1,7 @@
 """Says what the commands are, and runs the one that was asked for."""
 
 import argparse
+import os
 import sys
 
 from carousel.cli import demo, export, inspect, predict, serve, stream, train, tune
@@ -37,9 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
         serve.add_flags(commands.choices["serve"])
     given = parser.parse_args(words)
     try:
-        return int(given.run(given))
+        status = int(given.run(given))
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read the answer has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (CarouselError, OSError) as error:
         sys.stderr.write(f"carousel: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+    return status

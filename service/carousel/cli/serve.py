@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 from typing import Any, get_args
 
@@ -45,6 +46,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Serve until a signal ends it; return 2 for what it was told and cannot use, said in a line each."""
+    # Until there is something to drain. The first process of a container would not even die of the signal otherwise;
+    # an exception would be lost in the import that it falls into.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from carousel.configuration import SettingsRefused, read_settings  # noqa: PLC0415 - as `add` says
     from carousel.settings import Settings  # noqa: PLC0415 - as above
 
