@@ -91,7 +91,7 @@ def test_predict_takes_several_files_and_header_lines(target, client, tmp_path, 
     ("text", "said"),
     [
         ("1,2\n3,x\n", "line 2, column 2: expected a number, got 'x'"),
-        ("a,b\n1,2\n\n3,\n", "line 4, column 2: expected a number, got ''"),
+        ("a,b\n1,2\n \n3,\n", "line 4, column 2: expected a number, got ''"),
         ("1,b\n1,2\n", "line 1, column 2: expected a number, got 'b'"),
         ("a,b\na,b\n1,2\n", "line 2, column 1: expected a number, got 'a'"),
         ("1,2\n3\n", "line 2 has 1 columns, those before it have 2"),

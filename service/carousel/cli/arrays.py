@@ -3,7 +3,7 @@
 import csv
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,24 +48,35 @@ def read_sequences(path: Path) -> list[Floats]:
     return sequences
 
 
-def _read_lines(lines: Iterable[str]) -> Floats:
-    """Read lines of numbers, float32 [lines, columns]; a first line without any number is a header."""
-    steps: list[list[float]] = []
+def read_timesteps(lines: Iterable[str]) -> Iterator[list[float]]:
+    """Read a timestep from each line of numbers separated by commas, as the lines come.
+
+    Empty lines are passed over, and so is a first line without any number: a header.
+
+    Raises:
+        ValueError: A line holds something else; the message says which line and column, from 1.
+    """
+    width = 0
     reader = csv.reader(lines)
     for cells in reader:
-        if not cells:
+        empty = len(cells) < 2 and not "".join(cells).strip()
+        if empty or (reader.line_num == 1 and not any(map(_is_number, cells))):
             continue
-        if not steps and reader.line_num == 1 and not any(map(_is_number, cells)):
-            continue
-        if steps and len(cells) != len(steps[0]):
-            raise ValueError(f"line {reader.line_num} has {len(cells)} columns, those before it have {len(steps[0])}")
+        if width and len(cells) != width:
+            raise ValueError(f"line {reader.line_num} has {len(cells)} columns, those before it have {width}")
+        width = len(cells)
         for column, cell in enumerate(cells, 1):
             if not _is_number(cell):
                 raise ValueError(f"line {reader.line_num}, column {column}: expected a number, got {cell!r}")
-        steps.append([float(cell) for cell in cells])
-    if not steps:
+        yield [float(cell) for cell in cells]
+
+
+def _read_lines(lines: Iterable[str]) -> Floats:
+    """Read all timesteps, float32 [timesteps, columns]."""
+    timesteps = list(read_timesteps(lines))
+    if not timesteps:
         raise ValueError("expected lines of numbers, found none")
-    return np.array(steps, np.float32)
+    return np.array(timesteps, np.float32)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,6 +1,7 @@
 """`carousel stream`: feed timesteps to a live sequence as they come."""
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from carousel.cli.arrays import FileRefused
+from carousel.cli.arrays import FileRefused, read_timesteps
 from carousel.tensors import Floats
 
 
@@ -50,12 +51,9 @@ def run(given: argparse.Namespace) -> int:
 
 def _steps(name: str) -> Iterator[Floats]:
     """Read timesteps, each float32 [1, input_dim], as their lines come."""
-    with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                step = [float(field) for field in line.split(",")]
-            except ValueError as error:
-                raise FileRefused(f"{name}, line {number}: {error}; expected numbers separated by commas") from error
-            yield np.array([step], np.float32)
+    with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8-sig", errors="replace") as lines:  # noqa: PTH123
+        try:
+            for timestep in read_timesteps(lines):
+                yield np.array([timestep], np.float32)
+        except (ValueError, csv.Error) as error:
+            raise FileRefused(f"{name}: {error}") from error

@@ -236,7 +236,7 @@ def test_the_command_feeds_lines_as_they_come_and_names_a_bad_one(serving, clien
 
     lines.write_text("1,2,3\n1,two,3\n")
     assert main(["stream", "small", str(lines), "--target", serving.target]) == 1
-    assert "line 2: could not convert string to float: 'two'" in capsys.readouterr().err
+    assert "steps.csv: line 2, column 2: expected a number, got 'two'" in capsys.readouterr().err
 
 
 def test_who_feeds_through_a_closed_client_is_told(serving):
