@@ -5,6 +5,7 @@ from typing import Any
 from keras import layers
 
 from carousel_models.lowering.graph import Graph, NoLowering, NotStepwise
+from carousel_models.lowering.masks import hold
 from carousel_models.lowering.registry import over_time, pointwise
 from carousel_models.lowering.tensor import Tensor
 
@@ -15,20 +16,57 @@ _MERGED |= {layers.Maximum: "Max", layers.Minimum: "Min"}
 @pointwise(*_MERGED, own_mask=True)
 def merge(graph: Graph, layer: Any, tensors: list[Tensor], **_: Any) -> Tensor:
     """Write a layer that merges number by number."""
-    rank = max(len(t.shape) for t in tensors)
-    names = []
-    for tensor in tensors:
-        if len(tensor.shape) < rank and graph.stepwise:
-            raise NotStepwise("merges tensors of several ranks")
-        missing = list(range(1, 1 + rank - len(tensor.shape)))
-        names.append(graph.add("Unsqueeze", tensor.name, graph.ints(missing)) if missing else tensor.name)
+    kind = type(layer)
+    masks = list(dict.fromkeys(t.mask for t in tensors))
+    mask = "" if "" in masks else _any_of(graph, masks)
+    names = _of_one_rank(graph, tensors)
+    if masks != [""] and kind in _MASKED:
+        return tensors[0].to(_MASKED[kind](graph, _MERGED[kind], names, [t.mask for t in tensors], mask), mask=mask)
     result = names[0]
     for name in names[1:]:
-        result = graph.add(_MERGED[type(layer)], result, name)
-    if type(layer) is layers.Average:
+        result = graph.add(_MERGED[kind], result, name)
+    if kind is layers.Average:
         result = graph.add("Div", result, graph.constant(float(len(names))))
-    masks = list(dict.fromkeys(t.mask for t in tensors))
-    return tensors[0].to(result, mask="" if "" in masks else _any_of(graph, masks))
+    return tensors[0].to(result, mask=mask)
+
+
+def _of_one_rank(graph: Graph, tensors: list[Tensor]) -> list[str]:
+    rank = max(len(t.shape) for t in tensors)
+    if all(len(t.shape) == rank for t in tensors):
+        return [t.name for t in tensors]
+    if graph.stepwise:
+        raise NotStepwise("merges tensors of several ranks")
+    if any(t.mask for t in tensors):
+        raise NoLowering("merges masked tensors of several ranks")
+    missing = [list(range(1, 1 + rank - len(t.shape))) for t in tensors]
+    return [
+        graph.add("Unsqueeze", t.name, graph.ints(axes)) if axes else t.name
+        for t, axes in zip(tensors, missing, strict=True)
+    ]
+
+
+def _masked_product(graph: Graph, operation: str, names: list[str], masks: list[str], mask: str) -> str:
+    """Multiply what counts alone; zeros where nothing does."""
+    one = graph.constant(1.0)
+    factors = [hold(graph, name, m, one) if m else name for name, m in zip(names, masks, strict=True)]
+    result = factors[0]
+    for factor in factors[1:]:
+        result = graph.add(operation, result, factor)
+    return hold(graph, result, mask) if mask else result
+
+
+def _masked_extreme(graph: Graph, operation: str, names: list[str], masks: list[str], _mask: str) -> str:
+    """Take the largest or least of what counts: a tensor gives way to the others where it does not."""
+    result, so_far = names[0], masks[0]
+    for name, mask in zip(names[1:], masks[1:], strict=True):
+        other = hold(graph, name, mask, result) if mask else name
+        kept = hold(graph, result, so_far, other) if so_far else result
+        result = graph.add(operation, kept, other)
+        so_far = graph.add("Or", so_far, mask) if so_far and mask else ""
+    return result
+
+
+_MASKED = {layers.Multiply: _masked_product, layers.Maximum: _masked_extreme, layers.Minimum: _masked_extreme}
 
 
 @pointwise(layers.Concatenate, own_mask=True)

@@ -27,6 +27,13 @@ def itself(layer, **options):
     return lambda x: layer([x, x], **options)
 
 
+def masked_merges(x):
+    one, other = L.Dense(3)(L.Masking()(x)), L.Dense(3)(L.Masking(0.5)(x))
+    sides = [L.LSTM(3, **ALL)(one), L.GRU(3, **ALL)(other)]
+    merged = [L.Multiply()(sides), L.Maximum()(sides), L.Minimum()([one, x]), L.Multiply()([x, other]), L.Add()(sides)]
+    return L.LSTM(4)(L.Concatenate()(merged))
+
+
 def twice(layer):
     return lambda x: layer(layer(x))
 
@@ -85,6 +92,7 @@ STEPWISE = {
     "merges": lambda: fun(
         lambda x: L.Maximum()([L.Average()([L.LSTM(3, **ALL)(x), x]), L.Multiply()([x, x]), L.Subtract()([x, x])])
     ),
+    "masked merges": lambda: fun(masked_merges),
     "shared": lambda: fun(twice(L.LSTM(3, **ALL))),
     "nested": lambda: fun(nested),
     "nested Sequential": lambda: seq(keras.Sequential([L.LSTM(4, **ALL, name="a"), L.LSTM(3)]), L.Dense(2)),
