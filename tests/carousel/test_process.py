@@ -1,5 +1,7 @@
 """What a server process owes to whoever runs it: what it cannot have is said, and nobody silent holds it up."""
 
+import json
+import os
 import re
 import resource
 import signal
@@ -133,3 +135,22 @@ def test_sigterm_before_it_listens_ends_it_at_once(only):
         _, log = process.communicate(timeout=30)
         assert process.returncode == 0, log
         assert "Traceback" not in log
+
+
+def test_every_line_of_a_json_log_is_json(serve, tmp_path):
+    """Whatever happens: a model that is refused, a worker that dies, a drain. A fleet's log is read by machines."""
+    (tmp_path / "broken" / "1").mkdir(parents=True)
+    process, *_ = serve("--log-format=json", "--log-level=debug", "--workers=2", f"--repository={tmp_path}")
+    [worker, _] = (
+        int(child)
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
+    )
+    os.kill(worker, signal.SIGKILL)
+    for line in process.stderr:
+        if "in place of" in json.loads(line)["message"]:
+            break
+    process.send_signal(signal.SIGTERM)
+    rest = [json.loads(line) for line in process.stderr]
+    assert process.wait(30) == 0
+    assert any(line["message"].startswith("SIGTERM") for line in rest)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
 LogFormat = Literal["console", "json"]
@@ -28,12 +29,17 @@ def fields(**named: Any) -> dict[str, Any]:
 def log_to_stderr(level: str, form: LogFormat) -> None:
     """Write the lines of this process from `level` up to standard error, one line a record.
 
-    A thread writes them: standard error may be a pipe whose reader stands still, and no call may wait for that.
+    A thread writes them: standard error may be a pipe whose reader stands still, and no call may wait for that. What
+    no one catches is a line as well.
     """
     formatter = JsonFormatter() if form == "json" else ConsoleFormatter()
     handler = _Writer(sys.stderr, formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda uncaught: _log_uncaught(
+        uncaught.exc_type, uncaught.exc_value or uncaught.exc_type(), uncaught.exc_traceback
+    )
 
 
 class JsonFormatter(logging.Formatter):
@@ -108,6 +114,11 @@ class _Writer(logging.Handler):
                 self._stream.flush()
             except (OSError, ValueError):  # standard error is closed, or its disk is full: serving goes on
                 continue
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("carousel").critical("an exception was not caught", exc_info=(kind, error, traceback))
 
 
 def _dropped(lines: int) -> logging.LogRecord:

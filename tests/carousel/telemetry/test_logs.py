@@ -84,3 +84,24 @@ def test_who_logs_does_not_wait_for_a_reader_that_stands_still(form):
     assert process.returncode == 0
     assert b"lines were dropped" in log
     assert b"last" in log.splitlines()[-1]
+
+
+UNCAUGHT = """
+import threading, warnings
+from carousel.telemetry import log_to_stderr
+log_to_stderr("info", "json")
+warnings.warn("strange")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise LookupError("lost")
+"""
+
+
+def test_what_no_one_catches_is_a_line_as_well():
+    done = subprocess.run([sys.executable, "-c", UNCAUGHT], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    strange, thread, main = map(json.loads, done.stderr.splitlines())
+    assert "strange" in strange["message"]
+    assert thread["exception"].endswith("ZeroDivisionError: division by zero")
+    assert main["exception"].endswith("LookupError: lost")
