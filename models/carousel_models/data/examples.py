@@ -54,6 +54,7 @@ class Splits:
         train: To fit weights and scaling.
         validation: To decide by: when to stop, which settings are best.
         test: To judge, once, when all is decided.
+        missing: How many values of each column are missing, gaps in time included; empty where that is not known.
     """
 
     task: Task
@@ -61,6 +62,7 @@ class Splits:
     train: Examples
     validation: Examples
     test: Examples
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def input_dim(self) -> int:

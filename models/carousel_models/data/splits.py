@@ -52,7 +52,7 @@ def forecast_splits(source: TableSource, folder: Path, longest: int = 1, back: i
         split: _part(folder / source.file, split, table, filled, source, rows, longest)
         for split, rows in stretches.items()
     }
-    return Splits("forecast", source.outputs, **parts)
+    return Splits("forecast", source.outputs, missing=_missing(table, source), **parts)
 
 
 def windows(table: Table, filled: Table, source: TableSource, stretches: Stretches, longest: int = 1) -> Examples:
@@ -96,6 +96,12 @@ def windows(table: Table, filled: Table, source: TableSource, stretches: Stretch
         table.at[ends + horizons[0]],
         guesses,
     )
+
+
+def _missing(table: Table, source: TableSource) -> dict[str, int]:
+    blocks = ((source.features, table.features), (source.known, table.known), (source.targets, table.targets))
+    columns = [(name, block[:, i]) for names, block in blocks for i, name in enumerate(source.encoded(names))]
+    return {name: int(np.isnan(column).sum()) for name, column in columns}
 
 
 def _stretches(table: Table, source: TableSource, back: int) -> dict[str, list[slice]]:

@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from carousel_models.report.plots import BASELINE, KEPT, MODEL, TRUTH, figure_of, say
+from carousel_models.report.looks import BASELINE, KEPT, MODEL, TRUTH, figure_of, say
 from carousel_models.training.tuned import Seeds, TuneResult
 
 

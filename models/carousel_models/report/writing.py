@@ -1,35 +1,53 @@
 """The report of a training: figures as JSON, pictures, and the held-out sequences to try the served model on."""
 
 import json
+import platform
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from carousel_models.data.cells import written
-from carousel_models.data.examples import Examples
-from carousel_models.report.plots import draw_confusion, draw_forecast, draw_loss
+from carousel_models.report.classes import draw_calibration, draw_confusion
+from carousel_models.report.curves import draw_loss
+from carousel_models.report.forecasts import draw_errors, draw_forecast, draw_residuals, draw_splits
+from carousel_models.report.page import page_of
 from carousel_models.training.result import Training
 
 MAX_HELD_OUT = 5_000
 """Sequences that held_out.npz holds at most."""
 
+MADE_WITH = ("lstm-carousel", "keras", "tensorflow", "numpy", "scikit-learn")
+
 
 def write_report(folder: Path, training: Training) -> tuple[Path, ...]:
-    """Write report.json, loss.png and forecast.png or confusion.png into `folder`, and give their paths.
+    """Write report.json, report.html and the pictures into `folder`, and give their paths.
 
-    The folder is made if it is not there; files of an earlier report are replaced.
+    The folder is made if it is not there; files of an earlier report are replaced. The page holds the pictures itself.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    forecasts = training.splits.task == "forecast"
-    figures, loss = folder / "report.json", folder / "loss.png"
-    picture = folder / ("forecast.png" if forecasts else "confusion.png")
+    if training.splits.task == "forecast":
+        drawn = {
+            "splits": ("Splits", draw_splits(training)),
+            "loss": ("Losses", draw_loss(training)),
+            "forecast": ("Forecast and truth", draw_forecast(training)),
+            "errors": ("Errors by season and horizon", draw_errors(training)),
+            "residuals": ("Residuals", draw_residuals(training)),
+        }
+    else:
+        drawn = {
+            "loss": ("Losses", draw_loss(training)),
+            "confusion": ("Confusion", draw_confusion(training)),
+            "calibration": ("Calibration", draw_calibration(training)),
+        }
+    figures, page = folder / "report.json", folder / "report.html"
     figures.write_text(json.dumps(_figures(training), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    draw_loss(loss, training)
-    (draw_forecast if forecasts else draw_confusion)(picture, training)
-    return figures, loss, picture
+    page.write_text(page_of(training, dict(drawn.values()), _versions()), "utf-8")
+    for name, (_, figure) in drawn.items():
+        figure.savefig(folder / f"{name}.png")
+    return figures, page, *(folder / f"{name}.png" for name in drawn)
 
 
 def write_held_out(path: Path, training: Training) -> None:
@@ -74,20 +92,23 @@ def _figures(training: Training) -> dict[str, Any]:
         "inputs": training.recipe.inputs,
         "outputs": splits.outputs,
         "examples": {
-            "train": _extent(splits.train),
-            "validation": _extent(splits.validation),
-            "test": _extent(splits.test),
+            split: {"count": count, "first": first, "last": last} for split, count, first, last in training.extents
         },
+        "missing": dict(splits.missing),
         "epochs": len(history.loss),
         "epoch_kept": history.kept,
         "seconds": round(history.seconds, 1),
         "loss": history.loss,
         "val_loss": history.val_loss,
-        "parameters": training.parameters,
-        "keras_version": keras.__version__,
+        "layers": [
+            {"name": name, "kind": kind, "output": output, "parameters": parameters}
+            for name, kind, output, parameters in training.layers
+        ],
+        "parameters": sum(parameters for *_, parameters in training.layers),
+        "versions": _versions(),
         "recipe": training.recipe.model_dump(mode="json", exclude_unset=True),
     }
 
 
-def _extent(examples: Examples) -> dict[str, int | str]:
-    return {"count": len(examples), "first": written(examples.at[0]), "last": written(examples.at[-1])}
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in MADE_WITH}}

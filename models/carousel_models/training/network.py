@@ -61,6 +61,19 @@ def compiled(model: keras.Model, fit: Fit) -> keras.Model:
     return model
 
 
+def layers_in(model: keras.Model) -> tuple[tuple[str, str, str, int], ...]:
+    """Give name, kind, output's shape (None as ?) and number of parameters of each layer of `model`."""
+    return tuple(
+        (
+            layer.name,
+            type(layer).__name__,
+            "[" + ", ".join("?" if side is None else str(side) for side in layer.output.shape) + "]",
+            layer.count_params(),
+        )
+        for layer in model.layers
+    )
+
+
 def class_weights(recipe: Recipe, splits: Splits) -> dict[int, float] | None:
     """Give the weight of each class by its number, or None where all examples count alike.
 

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
+from carousel_models.data.cells import written
 from carousel_models.data.examples import Splits
 from carousel_models.recipe import Recipe
 from carousel_models.report.scores import Scores
@@ -54,7 +55,7 @@ class Training:
         recipe: What was built.
         splits: What it was fitted to and judged by.
         history: How fitting went.
-        parameters: How many numbers the model has, scaling included.
+        layers: Name, kind, output's shape and number of parameters of each layer.
         validation: How good the model is where settings may be chosen.
         test: How good it is on what nothing was chosen by.
         earlier: How good the recipe was on earlier test splits, fitted to what came before them; the latest first.
@@ -63,10 +64,19 @@ class Training:
     recipe: Recipe
     splits: Splits
     history: History
-    parameters: int
+    layers: tuple[tuple[str, str, str, int], ...]
     validation: Judged
     test: Judged
     earlier: tuple[Scores, ...] = ()
+
+    @property
+    def extents(self) -> list[tuple[str, int, str, str]]:
+        """Each split's name, number of examples, and when its first and its last target are."""
+        splits = {"train": self.splits.train, "validation": self.splits.validation, "test": self.splits.test}
+        return [
+            (name, len(examples), written(examples.at[0]), written(examples.at[-1]))
+            for name, examples in splits.items()
+        ]
 
     @property
     def measured_in(self) -> dict[str, str]:

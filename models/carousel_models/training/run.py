@@ -85,6 +85,7 @@ def train(
     from carousel_models.training.callbacks import callbacks_of  # noqa: PLC0415
     from carousel_models.training.fit import fitted  # noqa: PLC0415
     from carousel_models.training.judging import judged, walked_forward  # noqa: PLC0415
+    from carousel_models.training.network import layers_in  # noqa: PLC0415
 
     callbacks = callbacks_of(recipe, folder / "tensorboard" if tensorboard else None, quiet=quiet)
     try:
@@ -93,7 +94,7 @@ def train(
         raise RecipeRefused(f"{recipe_path}: {error}") from error
     validation, test = judged(model, recipe, splits)
     earlier = walked_forward(recipe, recipe_path.parent)
-    training = Training(recipe, splits, history, model.count_params(), validation, test, earlier)
+    training = Training(recipe, splits, history, layers_in(model), validation, test, earlier)
     written = report.write_report(folder / "report", training)
     model.save(folder / "model.keras")
     report.write_held_out(folder / "held_out.npz", training)

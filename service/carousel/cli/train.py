@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted training")
     parser.add_argument("--deterministic", action="store_true", help="the same bits at every run, on a GPU too; slower")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's logs as well")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, for machines, and no bar")
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=run)
 
@@ -35,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
         resume=given.resume,
         deterministic=given.deterministic,
         tensorboard=given.tensorboard,
-        quiet=given.quiet,
+        quiet=given.quiet or given.json,
     )
-    print(result)  # noqa: T201 - a command's answer
+    print(result.report[0].read_text("utf-8").rstrip() if given.json else result)  # noqa: T201 - a command's answer
     return INTERRUPTED if result.training.history.interrupted else 0

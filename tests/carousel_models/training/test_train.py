@@ -47,14 +47,14 @@ def test_a_training_leaves_model_report_and_held_out_sequences(result, folder):
         "one/model.keras",
         "one/held_out.npz",
         "one/report/report.json",
-        "one/report/loss.png",
-        "one/report/forecast.png",
+        "one/report/report.html",
+        *(f"one/report/{name}.png" for name in ("splits", "loss", "forecast", "errors", "residuals")),
     ]
     report = json.loads(result.report[0].read_text("utf-8"))
     assert report["verdict"] == str(result.training.test.scores)
     assert report["verdict"] in str(result)
     assert report["examples"]["test"] == {"count": 13, "first": "2020-04-17", "last": "2020-04-29"}
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in result.report[1:])
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in result.report[2:])
 
 
 def test_the_saved_model_answers_held_out_sequences_in_raw_units(result):
@@ -94,7 +94,7 @@ def test_sequences_of_every_length_train_without_padding(tmp_path):
     result = train(path, tmp_path / "out", quiet=True)
     model = keras.models.load_model(result.model)
     assert not any(isinstance(layer, keras.layers.Masking) for layer in model.layers)
-    assert result.report[-1].name == "confusion.png"
+    assert [path.name for path in result.report[2:]] == ["loss.png", "confusion.png", "calibration.png"]
     with np.load(result.held_out) as held_out:
         for i in (0, 100, 369):
             alone = model.predict(held_out[f"inputs_{i}"][None], verbose=0)[0]
