@@ -93,7 +93,7 @@ class Fed:
     @property
     def moved(self) -> bool:
         """Whether it opened again after every sequence of its client had opened once: its name on the wire tells."""
-        return int(self._sequence._line.name.split("~")[1]) > SEQUENCES
+        return int(self._sequence._session.name.split("~")[1]) > SEQUENCES
 
 
 def _steps(random: np.random.Generator, most: int) -> np.ndarray:

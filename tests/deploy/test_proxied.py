@@ -22,6 +22,6 @@ def test_a_live_sequence_outlives_the_proxys_patience(serve, tmp_path):
         for i in range(4):
             answers.append(sequence.feed(steps[i : i + 1]).output)
             time.sleep(2)
-        assert sequence._line.name == "lstm~4"  # it opened anew after each pause
+        assert sequence._session.name == "lstm~4"  # it opened anew after each pause
         [whole] = client.predict("lstm", [steps], return_sequences=True)
     assert np.stack(answers).tobytes() == whole.output.tobytes()
