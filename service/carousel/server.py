@@ -48,7 +48,7 @@ class Server:
         self._ports = settings.grpc_ports if worker else tuple(held.number for held in self._held)
         self.port = self._ports[0]
         self._admission = Admission(settings.max_backlog_seconds)
-        self._catalog = Catalog()
+        self._catalog = Catalog(drain_seconds=settings.session_drain_seconds)
         bounds = Bounds(settings.max_samples, settings.max_timesteps, settings.nonfinite == "refuse")
         self._services = Services(self._catalog, bounds, settings)
         self._transport = transport.Server(
@@ -76,6 +76,7 @@ class Server:
             threads=settings.engine_threads,
             every=settings.poll_seconds,
         )
+        self._catalog.on_change = self._tell_health
         self._services.attach(self._loop, self._loader)
         self._metrics = None
         if not worker:
@@ -162,11 +163,12 @@ class Server:
 
     def _add(self, version: Version) -> None:
         self._catalog.add(Model(version, self._admission, self._loop.post, begin=self._loop.begin))
-        self._tell_health()
 
     def _tell_health(self) -> None:
-        """Be SERVING once everything that was there at the start is loaded, and something is."""
-        self._services.health.set(serving=self._listening and not self._draining and len(self._catalog) > 0)
+        """Be SERVING once everything that was there at the start is loaded, and something is; so each model."""
+        welcome = self._listening and not self._draining
+        self._services.health.set(serving=welcome and len(self._catalog) > 0)
+        self._services.health.set_models(self._catalog.names, serving=welcome)
 
     def _listen(self, announce: Callable[[], None]) -> None:
         """Take connections: whoever gets one finds everything that was there at the start."""

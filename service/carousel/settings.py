@@ -86,6 +86,9 @@ class LiveSequences(_Group):
     max_sessions: int = Field(100_000, ge=0, le=1 << 31, description="The most live sequences open at once.")
     max_sessions_per_stream: int = Field(20_000, ge=1, le=1 << 31, description="The most live sequences of one stream.")
     session_idle_seconds: float = Field(600.0, gt=0, le=30 * _DAY, description="How long a live sequence may be idle.")
+    session_drain_seconds: float = Field(
+        3600.0, ge=0, le=30 * _DAY, description="How long live sequences may stay on a version that is replaced."
+    )
 
 
 class Shutdown(_Group):

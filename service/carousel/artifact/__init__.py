@@ -2,7 +2,7 @@
 
 from carousel.artifact.golden import TOLERANCE, Golden, disagreement, distance, read_golden, write_golden
 from carousel.artifact.manifest import CELL_GRAPH, FOLDER, GOLDEN, MANIFEST, Manifest, State, fingerprint, read_manifest
-from carousel.artifact.repository import newest, versions
+from carousel.artifact.repository import versions
 from carousel.artifact.signature import (
     ADVANCE,
     INPUTS,
@@ -33,7 +33,6 @@ __all__ = [
     "disagreement",
     "distance",
     "fingerprint",
-    "newest",
     "read_golden",
     "read_manifest",
     "read_signature",

@@ -15,8 +15,3 @@ def versions(repository: Path) -> dict[str, list[int]]:
         if version.isascii() and version.isdigit() and int(version) > 0 and str(int(version)) == version:
             found.setdefault(path.parent.parent.name, []).append(int(version))
     return {name: sorted(numbers) for name, numbers in sorted(found.items())}
-
-
-def newest(repository: Path, keep: int) -> set[tuple[str, int]]:
-    """Say which versions should be served: the `keep` newest of each model, as (name, version)."""
-    return {(name, number) for name, numbers in versions(repository).items() for number in numbers[-keep:]}

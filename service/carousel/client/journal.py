@@ -91,6 +91,7 @@ class Journal:
         if response.version:
             self.known = True
             self._open.version = response.version  # elsewhere a newer one may be the newest
+            self._open.version_label = ""  # or the label may name another
         if prediction.state:
             self.move(prediction.state)
         if fresh and not entry.answer.done():

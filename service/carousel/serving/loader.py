@@ -106,7 +106,7 @@ class Loader:
             on_disk = [] if name in self._unwanted else [number for number in held if number in found.get(name, [])]
             for number in set(held) - set(on_disk[-self._keep :]):
                 self._served.discard((name, number))
-                self._post(partial(self._catalog.retire, name, number))
+                self._post(partial(self._catalog.retire, name, number, at_once=name in self._unwanted))
 
     def _run(self) -> None:
         self.look()

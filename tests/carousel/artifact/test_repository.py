@@ -1,6 +1,6 @@
 """A version is a folder named by a plain number that holds a saved_model.pb."""
 
-from carousel.artifact import newest, versions
+from carousel.artifact import versions
 
 
 def test_only_whole_versions_are_listed_oldest_first(tmp_path):
@@ -10,7 +10,6 @@ def test_only_whole_versions_are_listed_oldest_first(tmp_path):
     (tmp_path / "a" / "3").mkdir()
     (tmp_path / "c").mkdir()
     assert versions(tmp_path) == {"a": [2], "b": [1, 9, 10]}
-    assert newest(tmp_path, 2) == {("a", 2), ("b", 9), ("b", 10)}
 
 
 def test_a_repository_that_is_not_there_is_empty(tmp_path):

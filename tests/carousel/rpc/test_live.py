@@ -257,7 +257,7 @@ def test_a_drain_sends_each_away_with_its_snapshot_after_all_its_answers(server,
 def test_a_version_that_is_unloaded_sends_its_live_sequences_away(server, talk_to, only, stub):
     """The stream stays, and the model's other versions with it."""
     folder = only("small", "relu50")
-    serving = server(repository=folder)
+    serving = server(repository=folder, session_drain_seconds=0)
     talk = talk_to(serving)
     talk.ask("a", draw(10), open=SMALL)
     (folder / "small" / "1").unlink()

@@ -63,7 +63,8 @@ class Live:
         """Open a live sequence under the request's key."""
         if self._draining:
             raise GoingAway("the server is going away: open live sequences elsewhere")
-        model = self._catalog.find(request.open.model, request.open.version)
+        find = self._catalog.find_for_state if request.open.initial_state else self._catalog.find
+        model = find(request.open.model, request.open.version, request.open.version_label)
         if not model.stateful:
             raise NotStateful(f"{model.version.name} cannot ride in chunks, so it cannot be live")
         if request.open.return_sequences and model.signature.sequence is None:

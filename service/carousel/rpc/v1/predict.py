@@ -30,7 +30,7 @@ class Inference:
     def predict(self, call: Call, message: bytes) -> None:
         """Run whole sequences, each of its own length."""
         request = PredictRequest.FromString(message)
-        model = self._catalog.find(request.model, request.version)
+        model = self._catalog.find(request.model, request.version, request.version_label)
         _admit(request, len(message), model, call.deadline)
         inputs = self._inputs(request, model)
         starts = _starts(request, model)
@@ -55,7 +55,7 @@ class Inference:
     def get_model(self, call: Call, message: bytes) -> None:
         """Describe one model."""
         request = GetModelRequest.FromString(message)
-        model = self._catalog.find(request.model, request.version)
+        model = self._catalog.find(request.model, request.version, request.version_label)
         response = GetModelResponse()
         write_model(model.version, response.model)
         call.reply(response.SerializeToString())

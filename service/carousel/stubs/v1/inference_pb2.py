@@ -24,47 +24,47 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61rousel/v1/inference.proto\x12\x0b\x63\x61rousel.v1\"N\n\x06Tensor\x12$\n\x05\x64type\x18\x01 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\x9c\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x06inputs\x18\x03 \x03(\x0b\x32\x13.carousel.v1.Tensor\x12\x18\n\x10return_sequences\x18\x04 \x01(\x08\x12\x14\n\x0creturn_state\x18\x05 \x01(\x08\x12\x15\n\rinitial_state\x18\x06 \x03(\x0c\"_\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.carousel.v1.Prediction\"@\n\nPrediction\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\r\n\x05state\x18\x02 \x01(\x0c\"\x86\x01\n\rStreamRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x04open\x18\x02 \x01(\x0b\x32\x11.carousel.v1.Open\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\x14\n\x0creturn_state\x18\x04 \x01(\x08\x12\r\n\x05\x63lose\x18\x05 \x01(\x08\"W\n\x04Open\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x18\n\x10return_sequences\x18\x03 \x01(\x08\x12\x15\n\rinitial_state\x18\x04 \x01(\x0c\"\xdd\x01\n\x0eStreamResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\nprediction\x18\x02 \x01(\x0b\x32\x17.carousel.v1.PredictionH\x00\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x14.carousel.v1.FailureH\x00\x12,\n\ngoing_away\x18\x04 \x01(\x0b\x32\x16.carousel.v1.GoingAwayH\x00\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x07 \x01(\x08\x42\x08\n\x06\x61nswer\"8\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x1a\n\tGoingAway\x12\r\n\x05state\x18\x01 \x01(\x0c\"1\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.carousel.v1.Model\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.carousel.v1.Model\"\x8d\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\'\n\x06inputs\x18\x03 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12(\n\x07outputs\x18\x04 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12\x11\n\tinput_dim\x18\x05 \x01(\x03\x12\r\n\x05units\x18\x06 \x01(\x03\x12\x11\n\ttimesteps\x18\x07 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x08 \x01(\t\x12\x10\n\x08stateful\x18\t \x01(\x08\x12&\n\x06states\x18\n \x03(\x0b\x32\x16.carousel.v1.StateSpec\x12\x13\n\x0b\x66ingerprint\x18\x0b \x01(\t\"O\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05\x64type\x18\x02 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"(\n\tStateSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03*<\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x32\xb7\x02\n\x10InferenceService\x12\x44\n\x07Predict\x12\x1b.carousel.v1.PredictRequest\x1a\x1c.carousel.v1.PredictResponse\x12\x45\n\x06Stream\x12\x1a.carousel.v1.StreamRequest\x1a\x1b.carousel.v1.StreamResponse(\x01\x30\x01\x12G\n\x08GetModel\x12\x1c.carousel.v1.GetModelRequest\x1a\x1d.carousel.v1.GetModelResponse\x12M\n\nListModels\x12\x1e.carousel.v1.ListModelsRequest\x1a\x1f.carousel.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61rousel/v1/inference.proto\x12\x0b\x63\x61rousel.v1\"N\n\x06Tensor\x12$\n\x05\x64type\x18\x01 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\xb3\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x06inputs\x18\x03 \x03(\x0b\x32\x13.carousel.v1.Tensor\x12\x18\n\x10return_sequences\x18\x04 \x01(\x08\x12\x14\n\x0creturn_state\x18\x05 \x01(\x08\x12\x15\n\rinitial_state\x18\x06 \x03(\x0c\x12\x15\n\rversion_label\x18\x07 \x01(\t\"_\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.carousel.v1.Prediction\"@\n\nPrediction\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\r\n\x05state\x18\x02 \x01(\x0c\"\x86\x01\n\rStreamRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x04open\x18\x02 \x01(\x0b\x32\x11.carousel.v1.Open\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\x14\n\x0creturn_state\x18\x04 \x01(\x08\x12\r\n\x05\x63lose\x18\x05 \x01(\x08\"n\n\x04Open\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x18\n\x10return_sequences\x18\x03 \x01(\x08\x12\x15\n\rinitial_state\x18\x04 \x01(\x0c\x12\x15\n\rversion_label\x18\x05 \x01(\t\"\xdd\x01\n\x0eStreamResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\nprediction\x18\x02 \x01(\x0b\x32\x17.carousel.v1.PredictionH\x00\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x14.carousel.v1.FailureH\x00\x12,\n\ngoing_away\x18\x04 \x01(\x0b\x32\x16.carousel.v1.GoingAwayH\x00\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x07 \x01(\x08\x42\x08\n\x06\x61nswer\"8\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x1a\n\tGoingAway\x12\r\n\x05state\x18\x01 \x01(\x0c\"H\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x15\n\rversion_label\x18\x03 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.carousel.v1.Model\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.carousel.v1.Model\"\x8d\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\'\n\x06inputs\x18\x03 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12(\n\x07outputs\x18\x04 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12\x11\n\tinput_dim\x18\x05 \x01(\x03\x12\r\n\x05units\x18\x06 \x01(\x03\x12\x11\n\ttimesteps\x18\x07 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x08 \x01(\t\x12\x10\n\x08stateful\x18\t \x01(\x08\x12&\n\x06states\x18\n \x03(\x0b\x32\x16.carousel.v1.StateSpec\x12\x13\n\x0b\x66ingerprint\x18\x0b \x01(\t\"O\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05\x64type\x18\x02 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"(\n\tStateSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03*<\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x32\xb7\x02\n\x10InferenceService\x12\x44\n\x07Predict\x12\x1b.carousel.v1.PredictRequest\x1a\x1c.carousel.v1.PredictResponse\x12\x45\n\x06Stream\x12\x1a.carousel.v1.StreamRequest\x1a\x1b.carousel.v1.StreamResponse(\x01\x30\x01\x12G\n\x08GetModel\x12\x1c.carousel.v1.GetModelRequest\x1a\x1d.carousel.v1.GetModelResponse\x12M\n\nListModels\x12\x1e.carousel.v1.ListModelsRequest\x1a\x1f.carousel.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'carousel.stubs.v1.inference_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DATATYPE']._serialized_start=1562
-  _globals['_DATATYPE']._serialized_end=1622
+  _globals['_DATATYPE']._serialized_start=1631
+  _globals['_DATATYPE']._serialized_end=1691
   _globals['_TENSOR']._serialized_start=44
   _globals['_TENSOR']._serialized_end=122
   _globals['_PREDICTREQUEST']._serialized_start=125
-  _globals['_PREDICTREQUEST']._serialized_end=281
-  _globals['_PREDICTRESPONSE']._serialized_start=283
-  _globals['_PREDICTRESPONSE']._serialized_end=378
-  _globals['_PREDICTION']._serialized_start=380
-  _globals['_PREDICTION']._serialized_end=444
-  _globals['_STREAMREQUEST']._serialized_start=447
-  _globals['_STREAMREQUEST']._serialized_end=581
-  _globals['_OPEN']._serialized_start=583
-  _globals['_OPEN']._serialized_end=670
-  _globals['_STREAMRESPONSE']._serialized_start=673
-  _globals['_STREAMRESPONSE']._serialized_end=894
-  _globals['_FAILURE']._serialized_start=896
-  _globals['_FAILURE']._serialized_end=952
-  _globals['_GOINGAWAY']._serialized_start=954
-  _globals['_GOINGAWAY']._serialized_end=980
-  _globals['_GETMODELREQUEST']._serialized_start=982
-  _globals['_GETMODELREQUEST']._serialized_end=1031
-  _globals['_GETMODELRESPONSE']._serialized_start=1033
-  _globals['_GETMODELRESPONSE']._serialized_end=1086
-  _globals['_LISTMODELSREQUEST']._serialized_start=1088
-  _globals['_LISTMODELSREQUEST']._serialized_end=1107
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1109
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1165
-  _globals['_MODEL']._serialized_start=1168
-  _globals['_MODEL']._serialized_end=1437
-  _globals['_TENSORSPEC']._serialized_start=1439
-  _globals['_TENSORSPEC']._serialized_end=1518
-  _globals['_STATESPEC']._serialized_start=1520
-  _globals['_STATESPEC']._serialized_end=1560
-  _globals['_INFERENCESERVICE']._serialized_start=1625
-  _globals['_INFERENCESERVICE']._serialized_end=1936
+  _globals['_PREDICTREQUEST']._serialized_end=304
+  _globals['_PREDICTRESPONSE']._serialized_start=306
+  _globals['_PREDICTRESPONSE']._serialized_end=401
+  _globals['_PREDICTION']._serialized_start=403
+  _globals['_PREDICTION']._serialized_end=467
+  _globals['_STREAMREQUEST']._serialized_start=470
+  _globals['_STREAMREQUEST']._serialized_end=604
+  _globals['_OPEN']._serialized_start=606
+  _globals['_OPEN']._serialized_end=716
+  _globals['_STREAMRESPONSE']._serialized_start=719
+  _globals['_STREAMRESPONSE']._serialized_end=940
+  _globals['_FAILURE']._serialized_start=942
+  _globals['_FAILURE']._serialized_end=998
+  _globals['_GOINGAWAY']._serialized_start=1000
+  _globals['_GOINGAWAY']._serialized_end=1026
+  _globals['_GETMODELREQUEST']._serialized_start=1028
+  _globals['_GETMODELREQUEST']._serialized_end=1100
+  _globals['_GETMODELRESPONSE']._serialized_start=1102
+  _globals['_GETMODELRESPONSE']._serialized_end=1155
+  _globals['_LISTMODELSREQUEST']._serialized_start=1157
+  _globals['_LISTMODELSREQUEST']._serialized_end=1176
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1178
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1234
+  _globals['_MODEL']._serialized_start=1237
+  _globals['_MODEL']._serialized_end=1506
+  _globals['_TENSORSPEC']._serialized_start=1508
+  _globals['_TENSORSPEC']._serialized_end=1587
+  _globals['_STATESPEC']._serialized_start=1589
+  _globals['_STATESPEC']._serialized_end=1629
+  _globals['_INFERENCESERVICE']._serialized_start=1694
+  _globals['_INFERENCESERVICE']._serialized_end=2005
 # @@protoc_insertion_point(module_scope)

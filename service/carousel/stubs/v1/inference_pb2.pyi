@@ -25,20 +25,22 @@ class Tensor(_message.Message):
     def __init__(self, dtype: _Optional[_Union[DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class PredictRequest(_message.Message):
-    __slots__ = ("model", "version", "inputs", "return_sequences", "return_state", "initial_state")
+    __slots__ = ("model", "version", "inputs", "return_sequences", "return_state", "initial_state", "version_label")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     RETURN_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     INITIAL_STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     inputs: _containers.RepeatedCompositeFieldContainer[Tensor]
     return_sequences: bool
     return_state: bool
     initial_state: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., return_sequences: bool = ..., return_state: bool = ..., initial_state: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    version_label: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., return_sequences: bool = ..., return_state: bool = ..., initial_state: _Optional[_Iterable[bytes]] = ..., version_label: _Optional[str] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("model", "version", "predictions")
@@ -73,16 +75,18 @@ class StreamRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., input: _Optional[_Union[Tensor, _Mapping]] = ..., return_state: bool = ..., close: bool = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("model", "version", "return_sequences", "initial_state")
+    __slots__ = ("model", "version", "return_sequences", "initial_state", "version_label")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RETURN_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     INITIAL_STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     return_sequences: bool
     initial_state: bytes
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., return_sequences: bool = ..., initial_state: _Optional[bytes] = ...) -> None: ...
+    version_label: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., return_sequences: bool = ..., initial_state: _Optional[bytes] = ..., version_label: _Optional[str] = ...) -> None: ...
 
 class StreamResponse(_message.Message):
     __slots__ = ("key", "prediction", "failure", "going_away", "model", "version", "closed")
@@ -119,12 +123,14 @@ class GoingAway(_message.Message):
     def __init__(self, state: _Optional[bytes] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
-    __slots__ = ("model", "version")
+    __slots__ = ("model", "version", "version_label")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    version_label: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., version_label: _Optional[str] = ...) -> None: ...
 
 class GetModelResponse(_message.Message):
     __slots__ = ("model",)

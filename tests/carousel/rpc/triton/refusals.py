@@ -65,7 +65,7 @@ def test_a_length_outside_the_tensor_is_named(server, given, lengths):
         (lambda r: setattr(r.inputs[0], "datatype", "BYTES"), "inputs.datatype: is BYTES, expected FP32"),
         (lambda r: setattr(r.inputs[0], "name", "x"), "inputs[0].name: is 'x', expected one of inputs, lengths"),
         (lambda r: r.inputs.clear(), "raw_input_contents: has 1 entries for 0 inputs"),
-        (lambda r: setattr(r, "model_version", "new"), "model_version: is 'new'"),
+        (lambda r: setattr(r, "model_version", "00"), "model_version: is '00'"),
         (lambda r: setattr(r.parameters["sequence_start"], "bool_param", True), "parameters.sequence_id: is missing"),
         (lambda r: setattr(r.parameters["timeout"], "string_param", "1"), "parameters.timeout: is no int64_param"),
         (
