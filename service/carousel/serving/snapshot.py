@@ -37,8 +37,8 @@ def read_snapshot(snapshot: bytes, fingerprint: str, state_width: int) -> tuple[
     _, print_, timesteps = _HEAD.unpack_from(body)
     if print_ != _short(fingerprint):
         raise SnapshotRefused(
-            f"the state belongs to the model with fingerprint {print_.hex()}, this one's is {_short(fingerprint).hex()}: "
-            "name the version that gave it, if that is served, or begin anew"
+            f"the state belongs to the model with fingerprint {print_.hex()}, this one's is {_short(fingerprint).hex()}"
+            ": name the version that gave it, if that is served, or begin anew"
         )
     state = np.frombuffer(body, FLOAT32, offset=_HEAD.size)
     if len(state) != state_width:
