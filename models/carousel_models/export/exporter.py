@@ -22,10 +22,11 @@ from carousel.engines import OnnxEngine, TensorFlowEngine, check_invariance, rep
 from carousel_models.export.exact import Exact
 from carousel_models.export.golden_answers import golden_answers
 from carousel_models.export.keras_file import parts_of, read_model
+from carousel_models.export.packing import packed
 from carousel_models.export.publishing import publish
 from carousel_models.export.samples import min_timesteps, range_of
 from carousel_models.export.saved import served_stepwise, served_whole
-from carousel_models.export.servable import refuse_batch_dependent, refuse_unservable
+from carousel_models.export.servable import in_float32, refuse_batch_dependent, refuse_shapes, refuse_unservable
 from carousel_models.lowering import CellGraph, lower
 from carousel_models.refusals import ExportRefused
 
@@ -65,6 +66,9 @@ def _write(model: keras.Model | Path, folder: Path) -> None:
     if isinstance(model, Path):
         model = read_model(model)
     refuse_unservable(model)
+    model, named_inputs, named_outputs = packed(model)
+    refuse_shapes(model)
+    model, computed_in = in_float32(model)
     inputs = range_of(model)
     least = min_timesteps(model, inputs)
     if least is None:
@@ -87,6 +91,9 @@ def _write(model: keras.Model | Path, folder: Path) -> None:
         not_lowered_because=lowered.not_lowered_because,
         min_timesteps=1 if lowered.stepwise else least,
         vocabulary=inputs.vocabulary,
+        inputs=named_inputs,
+        outputs=named_outputs,
+        computed_in=computed_in,
         keras_version=keras.__version__,
     )
     (extra / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
@@ -107,6 +114,15 @@ def _say(model: keras.Model, manifest: Manifest) -> None:
         _log.warning("TensorFlow will serve this model: %s", manifest.not_lowered_because)
     if manifest.not_stepwise_because:
         _log.warning("this model runs whole, and takes no live sequences: %s", manifest.not_stepwise_because)
+    for side, parts in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
+        if len(parts) > 1:
+            widths = ", ".join(f"{part.name} [{part.width}]" for part in parts)
+            _log.warning("the model's %s stand side by side, in this order: %s", side, widths)
+    repeated = [part.name for part in manifest.inputs if not part.timewise] if len(manifest.inputs) > 1 else []
+    if repeated:
+        _log.warning("repeat %s at every timestep: it has none of its own", ", ".join(repeated))
+    if manifest.computed_in != "float32":
+        _log.warning("the model computes in %s; float32 is what is served", manifest.computed_in)
     stateful = [part.name for part in parts_of(model) if getattr(part, "stateful", False)]
     if stateful:
         _log.warning(

@@ -5,10 +5,16 @@ import numpy as np
 from keras import layers
 
 from carousel.artifact import TOLERANCE, distance
+from carousel_models.export.dtypes import computed_in, other_floats
 from carousel_models.export.keras_file import parts_of
 from carousel_models.export.running import run
-from carousel_models.export.samples import Range
+from carousel_models.export.samples import Range, min_timesteps, range_of
 from carousel_models.refusals import ExportRefused
+
+_PRECISION = {"float64": TOLERANCE, "float16": 2e-2, "bfloat16": 1e-1}
+"""How far an answer in float32 may be from one in each type: some tens of roundings."""
+
+_FLOATS = {"float32", *_PRECISION}
 
 _RECURRENT = (layers.RNN, layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)
 
@@ -33,11 +39,13 @@ def refuse_unservable(model: keras.Model) -> None:
                 f"layer {part.name!r} is quantised to {part.quantization_mode}: only float32 is served; export the "
                 "model as it was before model.quantize()"
             )
-        if part.compute_dtype not in {"float32", None}:
-            raise ExportRefused(_other_dtype(part))
+        if part.compute_dtype == "string":
+            raise ExportRefused(
+                f"layer {part.name!r} reads text: only numbers are served; leave it out of the model and send the "
+                "tokens that it gives"
+            )
     if not any(isinstance(part, _RECURRENT) for part in parts):
         raise ExportRefused(f"model {model.name!r} has no recurrent layer; Carousel serves LSTMs and their kin")
-    _refuse_shapes(model)
 
 
 def refuse_batch_dependent(model: keras.Model, inputs: Range, timesteps: int) -> None:
@@ -58,33 +66,50 @@ def refuse_batch_dependent(model: keras.Model, inputs: Range, timesteps: int) ->
         )
 
 
-def _other_dtype(part: keras.layers.Layer) -> str:
-    if part.compute_dtype == "string":
-        return (
-            f"layer {part.name!r} reads text: only numbers are served; leave it out of the model and send the tokens "
-            "that it gives"
-        )
-    return (
-        f"layer {part.name!r} computes in {part.compute_dtype}: only float32 is served; build the model under "
-        "keras.config.set_dtype_policy('float32') and load the weights"
-    )
+def in_float32(model: keras.Model) -> tuple[keras.Model, str]:
+    """Give the model as it is served, in float32, and the name of the type that it computes in itself.
 
-
-def _refuse_shapes(model: keras.Model) -> None:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    Raises:
+        ExportRefused: It cannot be copied so, or answers differently by more than its own type can tell.
+    """
+    others = other_floats(model)
+    if not others:
+        return model, "float32"
+    coarsest = max(others, key=lambda dtype: _PRECISION[dtype])
+    try:
+        copy = computed_in(model, "float32")
+    except Exception as error:  # Keras raises whatever its layers raise
         raise ExportRefused(
-            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs: one of each is served; "
-            "export a keras.Model of one input and one output"
+            f"the model computes in {', '.join(sorted(others))}, and cannot be copied to float32: {error}; build it "
+            "under keras.config.set_dtype_policy('float32') and load the weights"
+        ) from error
+    rng = np.random.default_rng(2)
+    inputs = range_of(copy)
+    sequence = inputs.draw(rng, min_timesteps(copy, inputs) or 1)[None]
+    apart = distance(run(copy, sequence), run(model, sequence).astype(np.float32))
+    if not apart <= _PRECISION[coarsest]:
+        raise ExportRefused(
+            f"the model computes in {coarsest}; in float32, which is what is served, it answers otherwise by "
+            f"{apart:.0e} of its largest value"
         )
+    return copy, coarsest
+
+
+def refuse_shapes(model: keras.Model) -> None:
+    """Refuse a model of one input and one output whose shapes are not served.
+
+    Raises:
+        ExportRefused: Says which are.
+    """
     (taken,), (given,) = model.inputs, model.outputs
     tokens = len(taken.shape) == 2 and (taken.dtype in {"int32", "int64"} or _only_embedded(model))
-    vectors = len(taken.shape) == 3 and taken.shape[2] is not None and taken.dtype == "float32"
+    vectors = len(taken.shape) == 3 and taken.shape[2] is not None and taken.dtype in _FLOATS
     if not tokens and not vectors:
         raise ExportRefused(
             f"the model takes {taken.dtype} {list(taken.shape)}: expected float32 [batch, timesteps, input_dim] with a "
             "known input_dim, or tokens [batch, timesteps] of int32 or int64"
         )
-    if len(given.shape) not in (2, 3) or given.shape[-1] is None or given.dtype != "float32":
+    if len(given.shape) not in (2, 3) or given.shape[-1] is None or given.dtype not in _FLOATS:
         raise ExportRefused(
             f"the model gives {given.dtype} {list(given.shape)}: expected float32 [batch, units] or "
             "[batch, timesteps, units]; end the model in keras.layers.Flatten() and reshape the answer"

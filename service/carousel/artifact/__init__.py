@@ -1,7 +1,17 @@
 """One version on disk: its signature, manifest and golden answers, and where it stands in a repository."""
 
 from carousel.artifact.golden import TOLERANCE, Golden, disagreement, distance, read_golden, write_golden
-from carousel.artifact.manifest import CELL_GRAPH, FOLDER, GOLDEN, MANIFEST, Manifest, State, fingerprint, read_manifest
+from carousel.artifact.manifest import (
+    CELL_GRAPH,
+    FOLDER,
+    GOLDEN,
+    MANIFEST,
+    Manifest,
+    Part,
+    State,
+    fingerprint,
+    read_manifest,
+)
 from carousel.artifact.repository import versions
 from carousel.artifact.signature import (
     ADVANCE,
@@ -27,6 +37,7 @@ __all__ = [
     "TOLERANCE",
     "Golden",
     "Manifest",
+    "Part",
     "Signature",
     "State",
     "TensorSpec",

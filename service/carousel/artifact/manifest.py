@@ -23,6 +23,16 @@ class State(BaseModel):
     units: int
 
 
+class Part(BaseModel):
+    """One of the model's own inputs or outputs: its name, how many features wide, and whether it has timesteps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    width: int
+    timewise: bool
+
+
 class Manifest(BaseModel):
     """What the exporter says of a version.
 
@@ -35,6 +45,9 @@ class Manifest(BaseModel):
         not_lowered_because: Why there is no cell graph; empty where there is one.
         min_timesteps: The shortest sequence that the model can answer.
         vocabulary: For a model of tokens, how many there are: 0 to this, exclusive. None where that is not known.
+        inputs, outputs: What the model's author named, in the order in which they stand side by side in the
+            signature's one input and in its outputs. An input without timesteps is repeated at every timestep.
+        computed_in: The type that the author's model computes in; float32 is what is served.
         keras_version: The Keras that exported it.
     """
 
@@ -48,6 +61,9 @@ class Manifest(BaseModel):
     not_lowered_because: str = ""
     min_timesteps: int = 1
     vocabulary: int | None = None
+    inputs: tuple[Part, ...] = ()
+    outputs: tuple[Part, ...] = ()
+    computed_in: str = "float32"
     keras_version: str
 
     @property

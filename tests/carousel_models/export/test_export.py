@@ -13,7 +13,17 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from carousel.artifact import FOLDER, GOLDEN, disagreement, fingerprint, read_golden, read_manifest, read_signature
+from carousel.artifact import (
+    CELL_GRAPH,
+    FOLDER,
+    GOLDEN,
+    disagreement,
+    fingerprint,
+    read_golden,
+    read_manifest,
+    read_signature,
+)
+from carousel.engines import OnnxEngine
 from carousel_models.export import export
 from carousel_models.export.publishing import publish
 from carousel_models.refusals import ExportRefused, VersionExists
@@ -177,6 +187,50 @@ def test_tokens_are_what_the_signature_says(tmp_path):
     assert (str(signature.inputs), signature.vocabulary) == ("inputs int32 [?, ?]", 50)
     drawn = np.concatenate([golden.inputs for golden in read_golden(exported / FOLDER / GOLDEN)])
     assert (drawn.min(), drawn.dtype) == (0, np.int32)
+
+
+def test_several_inputs_and_outputs_stand_side_by_side(tmp_path):
+    """Their names and widths are in the manifest; what has no timesteps is repeated at every one of them."""
+    taken = [
+        layers.Input((None, 3), name="sensors"),
+        layers.Input((2,), name="plant"),
+        layers.Input((None, 1), name="t"),
+    ]
+    read = layers.Concatenate()([layers.LSTM(4)(taken[0]), taken[1], layers.GRU(3)(taken[2])])
+    model = keras.Model(taken, [layers.Dense(2, name="mean")(read), layers.Dense(1, name="risk")(read)])
+    exported = export(model, tmp_path, "several")
+    manifest = read_manifest(exported)
+    assert [(part.name, part.width, part.timewise) for part in manifest.inputs] == [
+        ("sensors", 3, True),
+        ("plant", 2, False),
+        ("t", 1, True),
+    ]
+    assert [(part.name, part.width) for part in manifest.outputs] == [("mean", 2), ("risk", 1)]
+    assert manifest.states != ()
+    rng = np.random.default_rng(0)
+    sensors, plant, t = (rng.standard_normal(shape, np.float32) for shape in ((2, 5, 3), (2, 2), (2, 5, 1)))
+    together = np.concatenate([sensors, np.repeat(plant[:, None], 5, axis=1), t], axis=2)
+    engine = OnnxEngine(exported / FOLDER / CELL_GRAPH)
+    outputs, _ = engine.run(
+        np.ascontiguousarray(together.swapaxes(0, 1)), np.zeros((2, manifest.state_width), np.float32)
+    )
+    own = np.concatenate(model([sensors, plant, t]), axis=1)
+    assert disagreement(outputs[-1], own) == ""
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_float16", "mixed_bfloat16"])
+def test_other_floats_are_served_in_float32(tmp_path, policy):
+    """The manifest says what the model itself computes in."""
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = keras.Sequential([layers.Input((None, 3)), layers.LSTM(4), layers.Dense(2)])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    exported = export(model, tmp_path, "other")
+    manifest = read_manifest(exported)
+    assert manifest.computed_in == policy.removeprefix("mixed_")
+    assert manifest.cell_graph
+    assert read_signature(exported).inputs.dtype == "float32"
 
 
 def test_where_float32_drifts_float64_is_the_judge(tmp_path):

@@ -8,16 +8,17 @@ from carousel_models.export import export
 from carousel_models.refusals import ExportRefused, VersionExists
 
 
-def several_inputs():
-    """Two inputs, one output."""
-    taken = [layers.Input((4, 2)), layers.Input((4, 2))]
-    return keras.Model(taken, layers.LSTM(2)(layers.Concatenate()(taken)))
+def lengths_apart():
+    """Two sequences of different lengths."""
+    taken = [layers.Input((4, 2)), layers.Input((5, 2))]
+    return keras.Model(taken, layers.Concatenate()([layers.LSTM(2)(x) for x in taken]))
 
 
-def several_outputs():
-    """One input, a last step and both states."""
-    taken = layers.Input((4, 2))
-    return keras.Model(taken, layers.LSTM(2, return_state=True)(taken))
+def sequence_beside_an_end():
+    """A sequence, and a vector beside it."""
+    taken = layers.Input((4, 2), name="taken")
+    read = layers.LSTM(2, return_sequences=True, name="read")(taken)
+    return keras.Model(taken, [read, layers.LSTM(3, name="end")(read)])
 
 
 class Subclassed(keras.Model):
@@ -42,8 +43,11 @@ def quantised():
 
 
 REFUSED = {
-    "several inputs": (several_inputs, "has 2 inputs and 1 outputs: one of each is served"),
-    "several outputs": (several_outputs, "has 1 inputs and 3 outputs: one of each is served"),
+    "lengths apart": (lengths_apart, "expected sequences float32 [batch, timesteps, input_dim] of one length"),
+    "a sequence beside an end": (
+        sequence_beside_an_end,
+        "gives a sequence beside what is no sequence of as many timesteps: read [None, 4, 2], end [None, 3]",
+    ),
     "subclassed": (Subclassed, "Subclassed is no Sequential or functional model with known shapes"),
     "not built": (lambda: keras.Sequential([layers.LSTM(2)]), "with keras.layers.Input((timesteps, input_dim)) first"),
     "no recurrent layer": (
@@ -65,10 +69,6 @@ REFUSED = {
     "unknown input_dim": (
         lambda: keras.Sequential([layers.Input((None, 4, 2)), layers.TimeDistributed(layers.LSTM(2))]),
         "expected float32 [batch, timesteps, input_dim]",
-    ),
-    "half precision": (
-        lambda: keras.Sequential([layers.Input((4, 2)), layers.LSTM(2, name="half", dtype="mixed_float16")]),
-        "layer 'half' computes in float16: only float32 is served",
     ),
 }
 
