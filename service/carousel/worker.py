@@ -20,7 +20,7 @@ logger = logging.getLogger("carousel.worker")
 
 _SPAWN = multiprocessing.get_context("spawn")  # gRPC's threads do not survive a fork
 _BEAT = 0.5  # seconds between two signs of life
-_STARTING = 120.0  # seconds that a process may take until its first
+_STARTING = 120.0  # seconds that one which does not serve yet may be silent: imports and loads take the interpreter
 _PATIENCE = 2.0  # seconds that a worker has to say its readings
 _LATE = 4 * _BEAT  # seconds of silence after which it is not asked for them
 
@@ -61,8 +61,8 @@ class Worker:
 
     @property
     def hangs(self) -> bool:
-        """Whether it has given no sign of life for longer than the settings allow, or never one."""
-        return self.silent_seconds > (_STARTING if self._heard is None else self._limit)
+        """Whether it has given no sign of life for longer than it may."""
+        return self.silent_seconds > (self._limit if self.listening else _STARTING)
 
     def ask(self) -> Readings | None:
         """Ask for its readings; what it said last when it does not answer. From any thread."""

@@ -137,7 +137,7 @@ def test_an_answered_call_is_never_cancelled(polled):
 
     def flood(call):
         call.on_cancel = lambda: cancels.append(call)
-        for _ in range(100):
+        for _ in range(600):
             call.send(b"x" * 65536)
         call.finish()
         calls.append(call)
@@ -151,7 +151,7 @@ def test_an_answered_call_is_never_cancelled(polled):
         call.cancel()
         assert settled(running) == 0
     assert cancels == []
-    for _ in range(100):
+    for _ in range(600):
         if running.on_loop(lambda: calls[0].unsent) == 0:
             break
     assert calls[0].unsent == 0
