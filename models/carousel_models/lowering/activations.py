@@ -29,6 +29,7 @@ LSTM_ACTIVATIONS: dict[object, tuple[str, tuple[float, ...], tuple[float, ...]]]
     activations.relu: ("Relu", (), ()),
     activations.sigmoid: ("Sigmoid", (), ()),
     activations.softsign: ("Softsign", (), ()),
+    activations.sparse_sigmoid: ("HardSigmoid", (0.5,), (0.5,)),
     activations.tanh: ("Tanh", (), ()),
     hard_sigmoid_of_keras_2: ("HardSigmoid", (0.2,), (0.5,)),
 }
@@ -164,6 +165,7 @@ _OPERATIONS: dict[object, Callable[[Graph, str], str]] = {
     activations.softplus: _softplus,
     activations.softsign: _operation("Softsign"),
     activations.sparse_plus: _sparse_plus,
+    activations.sparse_sigmoid: _line(0.5),
     activations.squareplus: _squareplus,
     activations.tanh: _operation("Tanh"),
     activations.tanh_shrink: _tanh_shrink,

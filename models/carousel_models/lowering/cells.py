@@ -12,7 +12,7 @@ from keras.ops import convert_to_numpy as to_numpy
 from carousel_models.lowering.activations import LSTM_ACTIVATIONS
 from carousel_models.lowering.graph import Graph
 from carousel_models.lowering.loops import GRU_STEP, LSTM_STEP, RNN_STEP, Inputs, Steps, loop
-from carousel_models.lowering.masks import pack, unpack
+from carousel_models.lowering.masks import pack, unpack, without_sign_of_zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ def _operation(
     if packed is None:
         return Steps(steps, after)
     zero = graph.constant(0.0)
+    steps, *after = (without_sign_of_zero(graph, name) for name in (steps, *after))
     # What is repeated before the first valid timestep: zeros as in Keras; in a later chunk, the output before it.
     first = x.before[0] if graph.stepwise else zero
     steps = unpack(graph, packed, steps, first, backwards=x.backwards)

@@ -71,5 +71,11 @@ def hold(graph: Graph, outputs: str, mask: str, otherwise: str = "") -> str:
     return graph.add("Where", counts, outputs, otherwise or graph.constant(0.0))
 
 
+def without_sign_of_zero(graph: Graph, x: str) -> str:
+    """Make every -0.0 a 0.0: ONNX Runtime's Where does so on one of its sides only, which chunks would tell by bits."""
+    zero = graph.constant(0.0)
+    return graph.add("Where", graph.add("Equal", x, zero), zero, x)
+
+
 def _wide(graph: Graph, places: str, like: str) -> str:
     return graph.add("Expand", graph.add("Unsqueeze", places, graph.ints([2])), graph.add("Shape", like))

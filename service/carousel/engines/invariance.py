@@ -35,9 +35,9 @@ def check_invariance(engine: Engine, signature: Signature, state_width: int) -> 
         # Alternately the first and the last rows, so that rows change their places.
         first = 0 if count % 2 else _ROWS - count
         together, state = _in_chunks(engine, _rows(inputs, first, first + count), zeros[:count], cuts)
-        if together.tobytes() != _rows(outputs, first, first + count).tobytes():
+        if _bits(together) != _bits(_rows(outputs, first, first + count)):
             return False
-        if state.tobytes() != states[first : first + count].tobytes():
+        if _bits(state) != _bits(states[first : first + count]):
             return False
     return True
 
@@ -60,6 +60,11 @@ def _in_chunks(engine: Engine, inputs: Samples, state: Floats, cuts: tuple[int, 
         pieces.append(outputs)
         begin += steps
     return np.concatenate(pieces), state
+
+
+def _bits(answers: Floats) -> bytes:
+    """All bits but those that tell one NaN from another: a model that grows without bound says no more by them."""
+    return np.where(np.isnan(answers), np.float32("nan"), answers).tobytes()
 
 
 def _rows(sequences: Samples, begin: int, end: int) -> Samples:

@@ -168,6 +168,14 @@ def test_softplus_inside_an_lstm_does_not_overflow():
     assert np.isfinite(outputs).all()
 
 
+def test_a_masked_timestep_keeps_the_sign_of_a_zero_out_of_a_state():
+    """relu behind a gate below zero gives -0.0, which a chunk of masked timesteps alone must not turn to other bits."""
+    stack = [layers.Masking(), layers.LSTM(13, activation="relu", recurrent_activation="tanh", use_bias=False)]
+    model, inputs = built(lambda: seq(*stack))
+    engine = OnnxEngine(lower(model).content)
+    alone_and_together(engine, inputs, 26, [(6,), (1,) * 6])
+
+
 def test_masks_go_on_after_an_attention_as_they_do_in_keras():
     """MultiHeadAttention takes away the mask of what it was called on, and its answer has the query's."""
 
