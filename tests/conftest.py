@@ -15,7 +15,7 @@ LOOPBACK = {"host": "127.0.0.1", "port": 0, "http_host": "127.0.0.1", "http_port
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
-    """The three models that teach, a small one, one that rides whole, and one that takes six timesteps only."""
+    """The three models that teach, a small one, a whole one, one that answers more, and one of six timesteps."""
     import keras  # noqa: PLC0415 - TensorFlow takes seconds to import, and many tests need none
     from keras import layers  # noqa: PLC0415 - as above
 
@@ -28,6 +28,7 @@ def repository(tmp_path_factory) -> Path:
         "relu50": [layers.Input((None, 1)), layers.LSTM(50, activation="relu"), layers.Dense(1)],
         "small": [layers.Input((None, 3)), layers.LSTM(4), layers.Dense(2)],
         "whole": [layers.Input((None, 3)), layers.Bidirectional(layers.LSTM(4, return_sequences=True))],
+        "longer": [layers.Input((None, 3)), layers.LSTM(4, return_sequences=True), layers.UpSampling1D(2)],
         "fixed": [layers.Input((6, 3)), layers.LSTM(4, return_sequences=True), layers.Flatten(), layers.Dense(2)],
     }
     repository = tmp_path_factory.mktemp("repository")

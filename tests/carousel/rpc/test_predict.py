@@ -59,6 +59,19 @@ def test_models_that_ride_whole_answer_as_keras(client, repository, name):
             assert disagreement(answer.output, model(sequence[None]).numpy()[0], TOLERANCE) == ""
 
 
+def test_an_answer_may_be_longer_than_its_sequence(client, repository):
+    """Twice as many timesteps as came, beside batch-mates of the same length and of others."""
+    model = keras.models.load_model(repository / "longer" / "own.keras")
+    sequences = [
+        np.random.default_rng(i).standard_normal((n, 3)).astype(np.float32) for i, n in enumerate([3, 7, 3, 1])
+    ]
+    for sequence, answer in zip(sequences, client.predict("longer", sequences, return_sequences=True), strict=True):
+        assert answer.output.shape == (2 * len(sequence), 4)
+        assert disagreement(answer.output, model(sequence[None]).numpy()[0], TOLERANCE) == ""
+    for sequence, answer in zip(sequences, client.predict("longer", sequences), strict=True):
+        assert disagreement(answer.output, model(sequence[None]).numpy()[0, -1], TOLERANCE) == ""
+
+
 def test_a_model_trained_by_fit_is_served_at_the_mse_it_was_judged_by(client, repository):
     model = keras.models.load_model(repository / "relu50" / "own.keras")
     chance = np.random.default_rng(2)

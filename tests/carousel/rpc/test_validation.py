@@ -134,7 +134,8 @@ def test_an_unknown_model_is_named_beside_what_is_served(stub, refusal):
     assert refused.code is grpc.StatusCode.NOT_FOUND
     assert refused.reason == "ModelNotFound"
     assert refused.message == (
-        "Request for unknown model: 'nope' is not served; served are: fixed, lstm128, relu50, small, stack, whole"
+        "Request for unknown model: 'nope' is not served; served are: fixed, longer, lstm128, relu50, small, stack, "
+        "whole"
     )
 
 

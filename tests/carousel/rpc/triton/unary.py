@@ -39,7 +39,7 @@ def test_the_server_and_its_models_are_live_ready_and_described(server):
 
 def test_answers_are_those_of_carousel_v1_bit_for_bit(server, own, draw, given):
     """Whatever the samples, both protocols give the same bits."""
-    for model, input_dim in (("small", 3), ("stack", 64), ("whole", 3)):
+    for model, input_dim in (("small", 3), ("stack", 64), ("whole", 3), ("longer", 3)):
         inputs = draw(5, 7, input_dim)
         answer = server.infer(model, given(inputs=inputs), request_id="echoed")
         full = np.stack([p.output for p in own.predict(model, inputs, return_sequences=True)])
