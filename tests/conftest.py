@@ -90,7 +90,7 @@ def only(repository, tmp_path_factory) -> Callable[..., Path]:
 
 
 def _started(**settings) -> Serving:
-    quick = {"poll_seconds": 0.1, "drain_notice_seconds": 0, "drain_seconds": 2}
+    quick = {"poll_seconds": 0.1, "drain_notice_seconds": 0, "drain_seconds": 2, "settle_seconds": 0.1}
     serving = Serving(**quick | settings)
     assert serving.listening.wait(60)
     with Client(serving.target) as client:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from carousel.errors import CarouselError
-from carousel.settings import Settings
+from carousel.settings import ModelPolicy, Settings
 
 PREFIX = "CAROUSEL_"
 
@@ -53,12 +53,30 @@ def read_settings(flags: Mapping[str, str], environment: Mapping[str, str]) -> S
     given = from_file | from_environment | from_flags
     given.pop("config", None)
     try:
-        settings = Settings(**{name: each.value for name, each in given.items()})
+        file = None if config is None else Path(config.value)
+        settings = Settings(**{name: each.value for name, each in given.items()}, config=file)
     except ValidationError as error:
         faults += [_written(fault, given) for fault in error.errors()]
     if faults:
         raise SettingsRefused(faults)
     return settings
+
+
+def read_policies(file: Path) -> Mapping[str, ModelPolicy]:
+    """Read the [models] tables of a settings file again.
+
+    Raises:
+        SettingsRefused: The file cannot be read, or is not one of settings any more.
+    """
+    faults: list[str] = []
+    given = _of_file(_Given(str(file), str(file)), faults)
+    try:
+        settings = Settings.model_validate({"models": given["models"].value} if "models" in given else {})
+    except ValidationError as error:
+        faults += [_written(fault, given) for fault in error.errors()]
+    if faults:
+        raise SettingsRefused(faults)
+    return settings.models
 
 
 def _of_environment(environment: Mapping[str, str], faults: list[str]) -> dict[str, _Given]:
@@ -84,7 +102,7 @@ def _of_file(config: _Given, faults: list[str]) -> dict[str, _Given]:
     except ValueError as error:  # broken TOML, or no UTF-8
         faults.append(f"{config.value}: {error}")
         return {}
-    for name in [name for name in read if name not in Settings.model_fields]:
+    for name in [name for name in read if name not in Settings.model_fields or name == "config"]:
         del read[name]
         faults.append(f"{config.value}: {name}: there is no such setting{_nearest(name, str)}")
     return {name: _Given(value, f"{config.value}: {name}") for name, value in read.items()}

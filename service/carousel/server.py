@@ -12,10 +12,11 @@ import grpc
 
 from carousel import transport
 from carousel.batching import Admission
+from carousel.configuration import read_policies
 from carousel.loop import Loop
 from carousel.ports import Port
 from carousel.rpc.methods import Services
-from carousel.serving import Catalog, Loader, Model, Version
+from carousel.serving import Catalog, Loader, Model, Policies, Version
 from carousel.settings import Settings
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.telemetry import prometheus as metrics
@@ -71,10 +72,13 @@ class Server:
             self._catalog,
             self._loop.post,
             self._add,
-            keep=settings.keep_versions,
+            policies=Policies(settings.keep_versions, settings.models, settings.config, read_policies),
             choice=settings.engine,
             threads=settings.engine_threads,
             every=settings.poll_seconds,
+            settle=settings.settle_seconds,
+            timeout=settings.load_timeout_seconds,
+            allow_fallback=settings.allow_fallback,
         )
         self._catalog.on_change = self._tell_health
         self._services.attach(self._loop, self._loader)
@@ -109,7 +113,7 @@ class Server:
         self._loop.post(self._drain)
 
     def drain_on_signals(self) -> None:
-        """Drain on SIGTERM and SIGINT. On the main thread."""
+        """Drain on SIGTERM and SIGINT, and read the version policies again on SIGHUP. On the main thread."""
 
         def received(number: int, _frame: FrameType | None) -> None:
             logger.info("%s: draining", signal.Signals(number).name)
@@ -117,6 +121,7 @@ class Server:
 
         signal.signal(signal.SIGTERM, received)
         signal.signal(signal.SIGINT, received)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._loader.read_again())
 
     def ask_readings(self) -> Readings:
         """Copy every number. From any thread but the loop's."""
@@ -159,6 +164,8 @@ class Server:
             self._transport.open_calls,
             self._admission.pace,
             usage,
+            len(self._loader.unreadable),
+            now - self._loader.looked_at,
         )
 
     def _add(self, version: Version) -> None:

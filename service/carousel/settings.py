@@ -4,7 +4,7 @@ Nothing heavy is imported here: every command reads this page for its help.
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -60,6 +60,15 @@ class Models(_Group):
     poll_seconds: float = Field(5.0, ge=0.01, le=_DAY, description="How often to look for new versions.")
     repository_control: bool = Field(
         False, description="Whether RepositoryModelLoad and RepositoryModelUnload are served."
+    )
+    settle_seconds: float = Field(
+        1.0, ge=0, le=_DAY, description="How long a new version's files must have stood still before it is loaded."
+    )
+    load_timeout_seconds: float = Field(
+        120.0, ge=0.1, le=_DAY, description="How long a load may take before other versions no longer wait for it."
+    )
+    allow_fallback: bool = Field(
+        False, description="Whether a version that lost its cell graph or its states may replace one that has them."
     )
     nonfinite: Literal["refuse", "pass"] = Field("refuse", description=_NONFINITE)
     oip_convert_floats: bool = Field(
@@ -121,8 +130,35 @@ class Logging(_Group):
 GROUPS: tuple[type[BaseModel], ...] = (Network, Models, Limits, LiveSequences, Shutdown, Security, Logging)
 
 
+_Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class ModelPolicy(_Group):
+    """Which versions of one model to serve, the table [models.NAME] of the settings file; labelled ones always are."""
+
+    keep_versions: int | None = Field(None, ge=1, le=1000, description="How many of the newest.")
+    versions: Literal["all"] | tuple[_Number, ...] | None = Field(None, description='"all", or a list of numbers.')
+    labels: dict[str, _Number] = Field({}, description="Names that clients may use in place of a version's number.")
+
+    @model_validator(mode="after")
+    def _is_one_policy(self) -> Self:
+        if self.keep_versions is not None and self.versions is not None:
+            raise ValueError("keep_versions and versions exclude each other")
+        if faults := [label for label in self.labels if not label or label.removeprefix("-").isdigit()]:
+            raise ValueError(f"labels: {faults[0]!r} is no name: numbers are versions")
+        return self
+
+
 class Settings(Network, Models, Limits, LiveSequences, Shutdown, Security, Logging):
-    """Settings of `carousel serve`. Units are in the names; durations are in seconds, sizes in bytes."""
+    """Settings of `carousel serve`. Units are in the names; durations are in seconds, sizes in bytes.
+
+    Attributes:
+        models: A policy for each model that has one; in the file alone.
+        config: The file that these came from; its policies are read again as it changes.
+    """
+
+    models: dict[str, ModelPolicy] = Field({})
+    config: Path | None = None
 
     @property
     def grpc_ports(self) -> tuple[int, ...]:

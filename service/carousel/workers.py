@@ -1,5 +1,6 @@
 """Several processes on one port, one loop each: how one machine's cores are used."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -80,7 +81,7 @@ class Workers:
         return status if started else 1
 
     def drain_on_signals(self) -> None:
-        """Drain on SIGTERM and SIGINT. On the main thread."""
+        """Drain on SIGTERM and SIGINT; hand SIGHUP on. On the main thread."""
 
         def received(number: int, _frame: FrameType | None) -> None:
             logger.info("%s: draining %d workers", signal.Signals(number).name, len(self._workers))
@@ -89,6 +90,14 @@ class Workers:
 
         signal.signal(signal.SIGTERM, received)
         signal.signal(signal.SIGINT, received)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._hand_on(signal.SIGHUP))
+
+    def _hand_on(self, number: int) -> None:
+        """Give a signal to every worker that is ready for it; the others read everything as they start."""
+        for worker in self._workers:
+            if worker.listening and worker.process.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.process.pid, number)
 
     def readings(self) -> Readings:
         """Add up what every worker counted, those that ended before included, and what this process takes."""

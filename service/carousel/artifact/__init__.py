@@ -12,7 +12,7 @@ from carousel.artifact.manifest import (
     fingerprint,
     read_manifest,
 )
-from carousel.artifact.repository import versions
+from carousel.artifact.repository import MAX_VERSION, Listing, ModelFolder, read_repository, versions
 from carousel.artifact.signature import (
     ADVANCE,
     INPUTS,
@@ -23,6 +23,7 @@ from carousel.artifact.signature import (
     TensorSpec,
     read_signature,
 )
+from carousel.artifact.survey import Survey, digest, survey
 
 __all__ = [
     "ADVANCE",
@@ -32,21 +33,28 @@ __all__ = [
     "INPUTS",
     "LAST_STEP",
     "MANIFEST",
+    "MAX_VERSION",
     "SEQUENCE",
     "SERVING",
     "TOLERANCE",
     "Golden",
+    "Listing",
     "Manifest",
+    "ModelFolder",
     "Part",
     "Signature",
     "State",
+    "Survey",
     "TensorSpec",
+    "digest",
     "disagreement",
     "distance",
     "fingerprint",
     "read_golden",
     "read_manifest",
+    "read_repository",
     "read_signature",
+    "survey",
     "versions",
     "write_golden",
 ]

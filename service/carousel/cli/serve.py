@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
     from carousel.settings import Settings  # noqa: PLC0415 - as above
 
     named = vars(given)
-    flags = {name: named[name] for name in ("config", *Settings.model_fields) if named[name] is not None}
+    flags = {name: named[name] for name in ("config", *Settings.model_fields) if named.get(name) is not None}
     try:
         settings = read_settings(flags, os.environ)
     except SettingsRefused as error:

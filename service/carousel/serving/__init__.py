@@ -3,6 +3,7 @@
 from carousel.serving.catalog import Catalog
 from carousel.serving.loader import Loader
 from carousel.serving.model import Model
+from carousel.serving.policy import Policies
 from carousel.serving.request import Group
 from carousel.serving.session import Session
 from carousel.serving.sessions import Roster
@@ -14,6 +15,7 @@ __all__ = [
     "Group",
     "Loader",
     "Model",
+    "Policies",
     "Roster",
     "Session",
     "Version",

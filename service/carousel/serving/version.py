@@ -57,5 +57,5 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
             "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder
         )
     costs = profile(engine, signature, width)
-    print_ = manifest.fingerprint if manifest is not None else fingerprint(folder)
-    return Version(folder.parent.name, int(folder.name), signature, states, print_, engine, costs, because, equal)
+    own = fingerprint(folder)  # the manifest names the SavedModel that the graph is of, which need not be this one
+    return Version(folder.parent.name, int(folder.name), signature, states, own, engine, costs, because, equal)

@@ -41,7 +41,7 @@ def _server(value: Callable[[Readings], float]) -> Reading:
 
 
 def _loads(readings: Readings) -> Iterator[Sample]:
-    for outcome in ("loaded", "rejected"):
+    for outcome in ("loaded", "rejected", "stuck"):
         yield (outcome,), readings.loads[outcome]
 
 
@@ -115,6 +115,20 @@ _OF_THE_SERVER = (
         _server(lambda f: f.pace),
     ),
     Instrument("carousel_model_loads_total", "counter", "Attempts to load a model version.", ("outcome",), _loads),
+    Instrument(
+        "carousel_repository_unreadable",
+        "gauge",
+        "Folders of the repository that cannot be read; what is served from there stays.",
+        (),
+        _server(lambda f: f.unreadable),
+    ),
+    Instrument(
+        "carousel_repository_look_age_seconds",
+        "gauge",
+        "Time since the repository was last looked through.",
+        (),
+        _server(lambda f: f.look_seconds),
+    ),
     Instrument(
         "process_cpu_seconds_total",
         "counter",

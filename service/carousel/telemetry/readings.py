@@ -53,10 +53,12 @@ class Readings:
 
     Attributes:
         rpcs: By full method name, as /carousel.v1.InferenceService/Predict.
-        loads: Of model versions, by outcome: loaded, rejected.
+        loads: Of model versions, by outcome: loaded, rejected, stuck.
         open_calls: Calls accepted and not yet over.
         pace: Seconds of predicted work done in a second of wall time, while there was work.
         usage: Of the machine.
+        unreadable: Folders of the repository that cannot be read.
+        look_seconds: Since the repository was last looked through.
     """
 
     serving: bool
@@ -66,6 +68,8 @@ class Readings:
     open_calls: int
     pace: float
     usage: Usage
+    unreadable: int = 0
+    look_seconds: float = 0.0
 
     @classmethod
     def nothing(cls, usage: Usage, *, serving: bool) -> "Readings":
@@ -76,7 +80,9 @@ class Readings:
         """Keep what was counted by a process that is no more."""
         models = tuple(m.past() for m in self.models)
         usage = self.usage.past()
-        return replace(self, serving=True, models=models, open_calls=0, pace=1.0, usage=usage)
+        return replace(
+            self, serving=True, models=models, open_calls=0, pace=1.0, usage=usage, unreadable=0, look_seconds=0.0
+        )
 
     @classmethod
     def together(cls, readings: Iterable["Readings"]) -> "Readings":
@@ -99,4 +105,6 @@ class Readings:
             sum(each.open_calls for each in everyone),
             min(each.pace for each in everyone),
             Usage(*map(sum, zip(*[each.usage for each in everyone], strict=True))),
+            max(each.unreadable for each in everyone),
+            max(each.look_seconds for each in everyone),
         )
