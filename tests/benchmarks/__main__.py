@@ -12,6 +12,7 @@ NAMES = (
     "start",
     "calls",
     "engine",
+    "kinds",
     "cores",
     "capacity",
     "mixed",

@@ -12,6 +12,7 @@ from carousel_models.lowering import (
     pooling,
     recurrent,
     shaping,
+    slicing,
     wrappers,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "pooling",
     "recurrent",
     "shaping",
+    "slicing",
     "wrappers",
 ]
