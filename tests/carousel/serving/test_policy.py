@@ -1,0 +1,87 @@
+"""The version policies of the settings file are followed as it changes, without a restart."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from carousel.client import Client
+from carousel.configuration import SettingsRefused, read_policies, read_settings
+from carousel.serving import Policies
+
+ALL = '[models.small]\nversions = "all"\nlabels = { stable = 1 }\n'
+
+
+def test_a_changed_file_is_read_again_and_a_damaged_one_changes_nothing(tmp_path, caplog):
+    """Who edits the file by hand may leave it half-written for a moment."""
+    file = tmp_path / "carousel.toml"
+    file.write_text("keep_versions = 2\n")
+    policies = Policies(2, {}, file, read_policies)
+    policies.refresh()
+    assert policies.of("small") == (frozenset(), 2)
+    file.write_text(ALL)
+    policies.refresh()
+    assert policies.of("small") == (frozenset({1}), None)
+    assert policies.labels == {"small": {"stable": 1}}
+    for damaged in ('[models.small]\nversions = "some"\n', "[models.small", "[models.small]\nkeep = 2\n"):
+        file.write_text(damaged)
+        policies.refresh()
+        policies.refresh()
+        assert policies.of("small") == (frozenset({1}), None)
+    file.unlink()
+    policies.refresh()
+    assert policies.of("small") == (frozenset({1}), None)
+    assert caplog.text.count("the version policies stay as they were") == 4
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("versions = [0]", "models: input should be greater than or equal to 1"),
+        ("versions = [9223372036854775808]", "models: input should be less than or equal to 9223372036854775807"),
+        ('versions = "all"\nkeep_versions = 1', "models: keep_versions and versions exclude each other"),
+        ('labels = { "7" = 7 }', "models: labels: '7' is no name: numbers are versions"),
+        ("label = 1", "models: extra inputs are not permitted"),
+    ],
+)
+def test_a_policy_that_cannot_be_followed_is_refused_at_the_start(tmp_path, table, words):
+    """As every other fault of the settings."""
+    file = tmp_path / "carousel.toml"
+    file.write_text(f"[models.small]\n{table}\n")
+    with pytest.raises(SettingsRefused, match=re.escape(words)):
+        read_settings({"config": str(file)}, {})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sighup_has_a_server_and_its_workers_read_the_file_at_once(only, tmp_path, workers):
+    """SIGHUP ends no process, and is not held up by the time between two looks."""
+    repository, file = only("small"), tmp_path / "carousel.toml"
+    (repository / "small" / "2").symlink_to((repository / "small" / "1").resolve())
+    file.write_text("poll_seconds = 3600\n")
+    flags = [f"--config={file}", f"--repository={repository}", f"--workers={workers}", "--engine=onnx"]
+    flags += ["--drain-notice-seconds=0", *(f"--{name}=127.0.0.1" for name in ("host", "http-host"))]
+    command = [sys.executable, "-m", "carousel", "serve", *flags, "--port=0", "--http-port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            target = process.stdout.readline().removeprefix("gRPC on ").split(",")[0]
+            file.write_text("poll_seconds = 3600\n" + ALL)
+            assert served(target) == [2]
+            process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + 60
+            # Each new connection may reach another worker.
+            while any(served(target) != [1, 2] for _ in range(8)):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            process.terminate()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
+def served(target):
+    """List the versions that take requests, over a connection of its own."""
+    with Client(target) as client:
+        return [model.version for model in client.list_models(timeout=30)]
