@@ -21,6 +21,7 @@ NAMES = (
     "python",
     "memory",
     "live",
+    "swaps",
     "scrape",
 )
 

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from carousel.client import Client
 from carousel.errors import SnapshotRefused
+from carousel.stubs.oip import open_inference_pb2
 from carousel.stubs.v1 import inference_pb2 as pb
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -89,23 +90,26 @@ def test_a_label_names_a_version_and_only_one_of_both_may_come(only, server):
     labels = {"small": {"stable": 1, "canary": 2}}
     serving.on_loop(lambda: setattr(serving.server._catalog, "labels", labels))
     with grpc.insecure_channel(serving.target) as channel:
+        get = channel.unary_unary(
+            "/carousel.v1.InferenceService/GetModel",
+            pb.GetModelRequest.SerializeToString,
+            pb.GetModelResponse.FromString,
+        )
+        describe = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelMetadata",
+            open_inference_pb2.ModelMetadataRequest.SerializeToString,
+            open_inference_pb2.ModelMetadataResponse.FromString,
+        )
 
         def find(version=0, label=""):
-            return call(channel, "carousel.v1.InferenceService/GetModel", request(version, label))
+            return get(pb.GetModelRequest(model="small", version=version, version_label=label), timeout=30).model
 
         assert [find().version, find(1).version, find(0, "stable").version, find(0, "canary").version] == [2, 1, 1, 2]
         with pytest.raises(grpc.RpcError, match="no label 'old'; its labels are: canary, stable"):
             find(0, "old")
         with pytest.raises(grpc.RpcError, match="is 'stable' beside version 1: expected one of them"):
             find(1, "stable")
-
-
-def request(version, label):
-    """Ask what the small model is."""
-    return pb.GetModelRequest(model="small", version=version, version_label=label)
-
-
-def call(channel, method, message):
-    """Make one unary call, and return the model that is described."""
-    reply = channel.unary_unary(f"/{method}", pb.GetModelRequest.SerializeToString, pb.GetModelResponse.FromString)
-    return reply(message, timeout=30).model
+        stable = describe(open_inference_pb2.ModelMetadataRequest(name="small", version="stable"), timeout=30)
+        assert "1" in stable.versions
+        with pytest.raises(grpc.RpcError, match="no label 'old'"):
+            describe(open_inference_pb2.ModelMetadataRequest(name="small", version="old"), timeout=30)
