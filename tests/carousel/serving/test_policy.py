@@ -55,33 +55,59 @@ def test_a_policy_that_cannot_be_followed_is_refused_at_the_start(tmp_path, tabl
         read_settings({"config": str(file)}, {})
 
 
+@pytest.fixture
+def serve():
+    """Start `carousel serve` with these flags; return the process and its address."""
+    running = []
+
+    def start(repository, *flags):
+        free = ["--host=127.0.0.1", "--port=0", "--http-host=127.0.0.1", "--http-port=0", "--drain-notice-seconds=0"]
+        command = [sys.executable, "-m", "carousel", "serve", f"--repository={repository}", "--engine=onnx", *free]
+        process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        running.append(process)
+        return process, process.stdout.readline().removeprefix("gRPC on ").split(",")[0]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_sighup_has_a_server_and_its_workers_read_the_file_at_once(only, tmp_path, workers):
+def test_sighup_has_a_server_and_its_workers_read_the_file_at_once(only, tmp_path, serve, workers):
     """SIGHUP ends no process, and is not held up by the time between two looks."""
     repository, file = only("small"), tmp_path / "carousel.toml"
     (repository / "small" / "2").symlink_to((repository / "small" / "1").resolve())
     file.write_text("poll_seconds = 3600\n")
-    flags = [f"--config={file}", f"--repository={repository}", f"--workers={workers}", "--engine=onnx"]
-    flags += ["--drain-notice-seconds=0", *(f"--{name}=127.0.0.1" for name in ("host", "http-host"))]
-    command = [sys.executable, "-m", "carousel", "serve", *flags, "--port=0", "--http-port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            target = process.stdout.readline().removeprefix("gRPC on ").split(",")[0]
-            file.write_text("poll_seconds = 3600\n" + ALL)
-            assert served(target) == [2]
-            process.send_signal(signal.SIGHUP)
-            end = time.monotonic() + 60
-            # Each new connection may reach another worker.
-            while any(served(target) != [1, 2] for _ in range(8)):
-                assert time.monotonic() < end
-                time.sleep(0.05)
-            process.terminate()
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
+    process, target = serve(repository, f"--config={file}", f"--workers={workers}")
+    file.write_text("poll_seconds = 3600\n" + ALL)
+    assert [version for version, _ in served(target)] == [2]
+    process.send_signal(signal.SIGHUP)
+    until(lambda: all([version for version, _ in served(target)] == [1, 2] for _ in range(8)))
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_other_content_under_the_same_number_reaches_every_worker(only, repository, tmp_path, serve):
+    """Two workers do not go on with two truths."""
+    folder = only("small")
+    _, target = serve(folder, "--workers=2", "--poll-seconds=0.1", "--settle-seconds=0.1")
+    before = served(target)
+    (tmp_path / "other").symlink_to(repository / "relu50" / "1")
+    (tmp_path / "other").replace(folder / "small" / "1")
+    until(lambda: before not in (seen := [served(target) for _ in range(12)]) and len(set(map(tuple, seen))) == 1)
+    assert [version for version, _ in served(target)] == [1]
 
 
 def served(target):
-    """List the versions that take requests, over a connection of its own."""
+    """List the versions that take requests, with their fingerprints, over a connection of its own to some worker."""
     with Client(target) as client:
-        return [model.version for model in client.list_models(timeout=30)]
+        return [(model.version, model.fingerprint) for model in client.list_models(timeout=30)]
+
+
+def until(true):
+    """Wait until `true()` is."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
