@@ -1,5 +1,7 @@
 """Every layer that has a lowering answers as Keras does, and keeps the one promise."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers, ops
 from carousel.artifact import disagreement
 from carousel.engines import OnnxEngine
 from carousel_models.lowering import KerasSteps, lower
+from carousel_models.lowering.registry import lowered_layers
 from tests.carousel_models.lowering.models import ALL, STEPWISE, WHOLE, fun, seq
 
 TIMESTEPS, ROWS = 6, 17
@@ -189,3 +192,14 @@ def test_masks_go_on_after_an_attention_as_they_do_in_keras():
         np.ascontiguousarray(inputs[:16].swapaxes(0, 1)), np.zeros((16, 0), np.float32)
     )
     assert disagreement(np.nan_to_num(outputs[-1], nan=77), answered(model, inputs[:16])) == ""
+
+
+def test_the_page_of_models_knows_every_layer_measured():
+    """docs/models.md, written by `python -m docs.models`: its layers all have a lowering."""
+    page = (Path(__file__).parents[3] / "docs/models.md").read_text()
+    lowered = {kind.__name__ for kind in lowered_layers() if isinstance(kind, type)} | {"keras.ops"}
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")][1:]
+    assert {name for name, *_ in rows} <= lowered
+    assert len(rows) > 50
+    assert {tensorflow for *_, tensorflow, _, _ in rows} == {""}
+    assert "the answers of 0\ndepend on their batch" in page
