@@ -13,7 +13,21 @@ from carousel_models.lowering.tensor import Tensor, mask_of
 _RECURRENT = (layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN)
 
 
-@over_time(layers.Bidirectional, at_every_step=False, own_mask=True)
+@keras.saving.register_keras_serializable("carousel")
+class BidirectionalOfKeras2(layers.Bidirectional):  # type: ignore[misc] # Keras has no types
+    """Bidirectional as keras-team's Keras had it up to 2.3: a masked step repeats the output before it.
+
+    Since TensorFlow 1.14, and in Keras 3, it gives zeros there.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Take what Bidirectional takes."""
+        super().__init__(*given, **named)
+        self.forward_layer.zero_output_for_mask = False
+        self.backward_layer.zero_output_for_mask = False
+
+
+@over_time(layers.Bidirectional, BidirectionalOfKeras2, at_every_step=False, own_mask=True)
 def bidirectional(
     graph: Graph, layer: layers.Bidirectional, x: Tensor, initial_state: Any = None, mask: Any = None, **_: Any
 ) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from carousel_models.lowering.activations import hard_sigmoid_of_keras_2
+from carousel_models.lowering.bidirectional import BidirectionalOfKeras2
 from carousel_models.refusals import ExportRefused
 
 Config = dict[str, Any]
@@ -27,20 +28,6 @@ _GONE = (
     *("batch_input_shape", "input_shape", "input_length", "time_major", "implementation", "ragged"),
     *("num_constants", "shared_object_id", "query_shape", "key_shape", "value_shape", "softmax_robust_masking"),
 )
-
-
-@keras.saving.register_keras_serializable("carousel")
-class BidirectionalOfKeras2(keras.layers.Bidirectional):  # type: ignore[misc] # Keras has no types
-    """Bidirectional as keras-team's Keras had it up to 2.3: a masked step repeats the output before it.
-
-    Since TensorFlow 1.14, and in Keras 3, it gives zeros there.
-    """
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        """Take what Bidirectional takes."""
-        super().__init__(*given, **named)
-        self.forward_layer.zero_output_for_mask = False
-        self.backward_layer.zero_output_for_mask = False
 
 
 def revived(entry: Config, *, version: str, custom: Mapping[str, Any], unsafe_lambda: bool, revive: Revive) -> Any:
