@@ -33,7 +33,7 @@ def batches_of(examples: Examples, batch_size: int, shuffle: Shuffle | None = No
         shuffle: Orders examples and batches at every pass; None keeps them in order of length.
 
     Returns:
-        Batches of inputs [batch, timesteps, input_dim] and targets [batch, ...].
+        Batches of inputs [batch, timesteps, ...] and targets [batch, ...].
     """
     lengths = examples.lengths
 
@@ -41,7 +41,8 @@ def batches_of(examples: Examples, batch_size: int, shuffle: Shuffle | None = No
         for rows in _rows(lengths, batch_size, None if shuffle is None else shuffle.chance):
             yield np.stack([examples.inputs[row] for row in rows]), examples.targets[rows]
 
-    inputs = tf.TensorSpec((None, None, len(examples.inputs[0][0])), tf.float32)
+    first = examples.inputs[0]
+    inputs = tf.TensorSpec((None, None, *first.shape[1:]), first.dtype)
     outputs = tf.TensorSpec((None, *examples.targets.shape[1:]), examples.targets.dtype)
     dataset = tf.data.Dataset.from_generator(passes, output_signature=(inputs, outputs))
     count = len(_rows(lengths, batch_size, None))

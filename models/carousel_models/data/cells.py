@@ -69,8 +69,8 @@ def times_of(chunk: Chunk, name: str) -> NDArray[np.datetime64]:
     return times.to_numpy("datetime64[ns]")
 
 
-def names_of(chunk: Chunk, name: str) -> NDArray[np.object_]:
-    """Give a column of names as they are written, str [rows].
+def names_of(chunk: Chunk, name: str, remedy: str) -> NDArray[np.object_]:
+    """Give a column of words as they are written, str [rows]; `remedy` says what to do where one is missing.
 
     Raises:
         SourceRefused: A cell is empty.
@@ -79,8 +79,7 @@ def names_of(chunk: Chunk, name: str) -> NDArray[np.object_]:
     missing = column.isna().to_numpy()
     if missing.any():
         raise SourceRefused(
-            f"{chunk.path}: column {name!r} is empty in row {chunk.row(int(missing.argmax()))}: say whose row it is, "
-            "or leave group out of the recipe."
+            f"{chunk.path}: column {name!r} is empty in row {chunk.row(int(missing.argmax()))}: {remedy}."
         )
     names: NDArray[np.object_] = column.astype(str).to_numpy(object)
     return names

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.tensors import Floats
 from carousel_models.data.windows import Windows
 
 Task = Literal["forecast", "classify"]
@@ -18,13 +17,13 @@ class Examples:
     """Sequences of one split.
 
     Attributes:
-        inputs: The sequences, each float32 [timesteps, input_dim] and of its own length.
+        inputs: The sequences, each of its own length: float32 [timesteps, input_dim], or tokens int32 [timesteps].
         targets: What should be said of each: float32 [examples, units] to forecast, int64 [examples] to classify.
         at: When each target was (datetime64) or its number.
         guesses: What baselines that need no fitting say of each, by their names; each like `targets`.
     """
 
-    inputs: Sequence[Floats]
+    inputs: Sequence[NDArray[Any]]
     targets: NDArray[Any]
     at: NDArray[Any]
     guesses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -39,8 +38,8 @@ class Examples:
             return np.full(len(self), self.inputs.timesteps)
         return np.array([len(sequence) for sequence in self.inputs])
 
-    def rows(self) -> Iterator[Floats]:
-        """Give each row of the sequences once, in chunks, float32 [rows, input_dim]; windows share rows."""
+    def rows(self) -> Iterator[NDArray[Any]]:
+        """Give each row of the sequences once, in chunks [rows, ...]; windows share rows."""
         return self.inputs.rows() if isinstance(self.inputs, Windows) else iter(self.inputs)
 
 
@@ -54,6 +53,7 @@ class Splits:
         train: To fit weights and scaling.
         validation: To decide by: when to stop, which settings are best.
         test: To judge, once, when all is decided.
+        vocabulary: What each token stands for; empty where sequences are of numbers.
         missing: How many values of each column are missing, gaps in time included; empty where that is not known.
     """
 
@@ -62,9 +62,10 @@ class Splits:
     train: Examples
     validation: Examples
     test: Examples
+    vocabulary: tuple[str, ...] = ()
     missing: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def input_dim(self) -> int:
-        """Features of a timestep."""
-        return int(self.train.inputs[0].shape[1])
+    def input_shape(self) -> tuple[int | None, ...]:
+        """The shape of a sequence: [None, input_dim], or [None] for tokens; None is any length."""
+        return (None, *self.train.inputs[0].shape[1:])

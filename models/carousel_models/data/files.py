@@ -8,11 +8,13 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from carousel_models.recipe import TableSource
+from carousel_models.recipe import TableSource, TextSource
 from carousel_models.refusals import SourceRefused
 
 CHUNK = 100_000
 """Rows that are read at once."""
+
+Source = TableSource | TextSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Chunk:
         return self.first + row + 1
 
 
-def paths_of(source: TableSource, folder: Path) -> list[Path]:
+def paths_of(source: Source, folder: Path) -> list[Path]:
     """Give the files of `source`, in order of their names.
 
     Raises:
@@ -48,7 +50,7 @@ def paths_of(source: TableSource, folder: Path) -> list[Path]:
     raise SourceRefused(f"{path}: no file fits: change file in the recipe, or put one there")
 
 
-def chunks_of(path: Path, source: TableSource) -> Iterator[Chunk]:
+def chunks_of(path: Path, source: Source) -> Iterator[Chunk]:
     """Read the columns of `source` from a CSV or Parquet file, which the suffix `.parquet` tells apart.
 
     Raises:
@@ -70,11 +72,11 @@ def chunks_of(path: Path, source: TableSource) -> Iterator[Chunk]:
         raise SourceRefused(f"{path}: has no rows below its line of column names")
 
 
-def _csv(path: Path, source: TableSource) -> Iterator[pd.DataFrame]:
+def _csv(path: Path, source: Source) -> Iterator[pd.DataFrame]:
     marks = list(source.na_values)
     names = pd.read_csv(path, sep=source.separator, skipinitialspace=True, nrows=0).columns
     wanted = _wanted(path, source, list(names))
-    words = {column: str for column in wanted if column in source.categories}
+    words = dict.fromkeys(source.words, str)
     with pd.read_csv(
         path,
         sep=source.separator,
@@ -87,16 +89,15 @@ def _csv(path: Path, source: TableSource) -> Iterator[pd.DataFrame]:
         yield from frames
 
 
-def _parquet(path: Path, source: TableSource) -> Iterator[pd.DataFrame]:
+def _parquet(path: Path, source: Source) -> Iterator[pd.DataFrame]:
     with parquet.ParquetFile(path) as file:
         wanted = _wanted(path, source, file.schema_arrow.names)
         for batch in file.iter_batches(CHUNK, columns=wanted):
             yield batch.to_pandas()
 
 
-def _wanted(path: Path, source: TableSource, names: list[str]) -> list[str]:
-    said = [source.time, source.group, *source.features, *source.known, *source.targets]
-    wanted = list(dict.fromkeys(column for column in said if column is not None))
+def _wanted(path: Path, source: Source, names: list[str]) -> list[str]:
+    wanted = list(source.columns)
     if absent := [column for column in wanted if column not in names]:
         raise SourceRefused(
             f"{path}: has no column {_quoted(absent)}; its columns are {_quoted(names)}. "

@@ -10,8 +10,9 @@ from carousel.tensors import Floats
 from carousel_models.data.examples import Examples, Splits
 from carousel_models.data.labelled import labelled_splits
 from carousel_models.data.table import Table, read_table
+from carousel_models.data.texts import text_splits
 from carousel_models.data.windows import Windows, gapless
-from carousel_models.recipe import AeonSource, Recipe, TableSource
+from carousel_models.recipe import AeonSource, Recipe, TableSource, TextSource
 from carousel_models.refusals import SourceRefused
 
 Stretches = Sequence[slice]
@@ -33,6 +34,8 @@ def splits_of(recipe: Recipe, folder: Path, longest: int = 1, back: int = 0) -> 
     """
     if isinstance(recipe.source, AeonSource):
         return labelled_splits(recipe.source, recipe.seed)
+    if isinstance(recipe.source, TextSource):
+        return text_splits(recipe.source, folder, recipe.seed)
     return forecast_splits(recipe.source, folder, longest, back)
 
 
@@ -48,11 +51,10 @@ def forecast_splits(source: TableSource, folder: Path, longest: int = 1, back: i
     table = read_table(source, folder)
     stretches = _stretches(table, source, back)
     filled = table.filled(source.missing, [stretch for split in stretches.values() for stretch in split])
-    parts = {
-        split: _part(folder / source.file, split, table, filled, source, rows, longest)
-        for split, rows in stretches.items()
-    }
-    return Splits("forecast", source.outputs, missing=_missing(table, source), **parts)
+    train, validation, test = (
+        _part(folder / source.file, split, table, filled, source, rows, longest) for split, rows in stretches.items()
+    )
+    return Splits("forecast", source.outputs, train, validation, test, missing=_missing(table, source))
 
 
 def windows(table: Table, filled: Table, source: TableSource, stretches: Stretches, longest: int = 1) -> Examples:

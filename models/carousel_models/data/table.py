@@ -28,6 +28,8 @@ Missing = Literal["interpolate", "forward-fill", "drop", "refuse"]
 Whatever the policy, a window whose target was not measured is left out, so no figure is made of filled values.
 """
 
+NAMELESS = "say whose row it is, or leave group out of the recipe"
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -140,7 +142,10 @@ def _read(source: TableSource, folder: Path) -> _Rows:
                 times.append(times_of(chunk, source.time))
             if source.group is not None:
                 codes.append(
-                    np.array([names.setdefault(name, len(names)) for name in names_of(chunk, source.group)], np.int64)
+                    np.array(
+                        [names.setdefault(name, len(names)) for name in names_of(chunk, source.group, NAMELESS)],
+                        np.int64,
+                    )
                 )
             count += len(chunk.frame)
     groups = (np.zeros(count, np.int64), [""]) if source.group is None else (codes.mapped(), list(names))

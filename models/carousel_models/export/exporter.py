@@ -27,6 +27,7 @@ from carousel_models.export.publishing import publish
 from carousel_models.export.samples import min_timesteps, range_of
 from carousel_models.export.saved import served_stepwise, served_whole
 from carousel_models.export.servable import in_float32, refuse_batch_dependent, refuse_shapes, refuse_unservable
+from carousel_models.export.vocabulary import write_asset
 from carousel_models.lowering import CellGraph, lower
 from carousel_models.refusals import ExportRefused
 
@@ -37,7 +38,14 @@ _READ_BACK = 100 * TOLERANCE
 """TensorFlow in float32 drifts from the float64 answers on some models; a wrong file is farther off than this."""
 
 
-def export(model: keras.Model | Path, repository: Path, name: str, version: int | None = None) -> Path:
+def export(
+    model: keras.Model | Path,
+    repository: Path,
+    name: str,
+    version: int | None = None,
+    *,
+    vocabulary: Path | None = None,
+) -> Path:
     """Write `model` as a version that Carousel and TensorFlow Serving serve, and check that it answers as Keras does.
 
     Args:
@@ -45,6 +53,8 @@ def export(model: keras.Model | Path, repository: Path, name: str, version: int 
         repository: The folder of all models; made if it is missing.
         name: The model's name: letters, digits, dots, dashes and underscores, a letter or digit first.
         version: 1 or more; one more than the highest there is where it is None.
+        vocabulary: For a model of tokens, a file that says what each of them stands for, a line each from token 0 on;
+            it becomes assets/vocabulary.txt of the version.
 
     Returns:
         The version's folder, `repository/name/version`. It appears whole or not at all.
@@ -59,10 +69,10 @@ def export(model: keras.Model | Path, repository: Path, name: str, version: int 
         )
     if version is not None and version < 1:
         raise ExportRefused(f"version {version}: versions are numbered from 1")
-    return publish(lambda folder: _write(model, folder), repository / name, version)
+    return publish(lambda folder: _write(model, folder, vocabulary), repository / name, version)
 
 
-def _write(model: keras.Model | Path, folder: Path) -> None:
+def _write(model: keras.Model | Path, folder: Path, vocabulary: Path | None) -> None:
     if isinstance(model, Path):
         model = read_model(model)
     refuse_unservable(model)
@@ -78,6 +88,8 @@ def _write(model: keras.Model | Path, folder: Path) -> None:
     served = served_stepwise(model, lowered.states) if lowered.stepwise else served_whole(model)
     answers = golden_answers(model, served, _exact(model, lowered), inputs, least, stepwise=lowered.stepwise)
     served.write(folder)
+    if vocabulary is not None:
+        write_asset(folder, vocabulary, inputs.vocabulary)
     extra = folder / FOLDER
     extra.mkdir()
     write_golden(extra / GOLDEN, answers)

@@ -76,5 +76,21 @@ Layer = Annotated[Annotated[LSTM, Tag("LSTM")] | Annotated[GRU, Tag("GRU")], Dis
 """A layer of the stack, told apart by its key `layer`."""
 
 
+class Embedding(Table):
+    """The layer that gives each token a vector, before the stack; `input_dim` is the size of the vocabulary."""
+
+    output_dim: Count
+    name: str | None = None
+    mask_zero: bool = True
+    embeddings_initializer: Named | None = None
+    embeddings_regularizer: Named | None = None
+    embeddings_constraint: Named | None = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The arguments that the recipe names, and no others."""
+        return {key: getattr(self, key) for key in self.model_fields_set}
+
+
 class Dense(Weights):
     """One Dense head after the last layer of the stack."""

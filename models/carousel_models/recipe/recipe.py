@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from carousel_models.recipe.fitting import Fit
-from carousel_models.recipe.layers import Dense, Layer, Weights
+from carousel_models.recipe.layers import Dense, Embedding, Layer, Weights
 from carousel_models.recipe.search_space import Tune
-from carousel_models.recipe.sources import AeonSource, TableSource
+from carousel_models.recipe.sources import AeonSource, TableSource, TextSource
 from carousel_models.recipe.tables import Table
 
 
@@ -21,6 +21,7 @@ class Recipe(Table):
         seed: Decides every random number.
         origin: Where its settings come from, for the report.
         source: Where the sequences come from.
+        embedding: What gives each token of a text its vector; for texts alone.
         stack: The recurrent layers.
         heads: The Dense layers behind them.
         fit: How they are fitted.
@@ -30,7 +31,8 @@ class Recipe(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     origin: str | None = None
-    source: Annotated[TableSource | AeonSource, Field(discriminator="kind")]
+    source: Annotated[TableSource | TextSource | AeonSource, Field(discriminator="kind")]
+    embedding: Embedding | None = None
     stack: tuple[Layer, ...]
     heads: tuple[Dense, ...]
     fit: Fit
@@ -88,6 +90,7 @@ class Recipe(Table):
     def layer_names(self) -> tuple[str, ...]:
         """The name of every layer of stack and heads, in order: states and signatures are named after them."""
         return (
+            *(["embedding" if self.embedding.name is None else self.embedding.name] if self.embedding else []),
             *(layer.name or f"{layer.layer.lower()}_{i}" for i, layer in enumerate(self.stack)),
             *(head.name or f"dense_{i}" for i, head in enumerate(self.heads)),
         )
@@ -106,6 +109,14 @@ class Recipe(Table):
                 f"the last of heads has {self.heads[-1].units} units, and the source {len(self.source.outputs)} "
                 f"outputs, {', '.join(self.source.outputs)}: give one unit each"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_embedded(self) -> Self:
+        if isinstance(self.source, TextSource) and self.embedding is None:
+            raise ValueError("the source gives tokens: add a table [embedding] with output_dim")
+        if self.embedding is not None and not isinstance(self.source, TextSource):
+            raise ValueError("the source gives numbers and no tokens: remove the table [embedding]")
         return self
 
     @model_validator(mode="after")

@@ -63,6 +63,17 @@ class TableSource(Table):
     walk_forward: Annotated[int, Field(ge=0)] = 0
 
     @property
+    def columns(self) -> Columns:
+        """The columns that are read, each once."""
+        said = (self.time, self.group, *self.features, *self.known, *self.targets)
+        return tuple(dict.fromkeys(column for column in said if column is not None))
+
+    @property
+    def words(self) -> Columns:
+        """Those of them that hold words."""
+        return tuple(self.categories)
+
+    @property
     def horizons(self) -> tuple[int, ...]:
         """All horizons, ascending."""
         return (self.horizon,) if isinstance(self.horizon, int) else self.horizon
@@ -136,6 +147,41 @@ class TableSource(Table):
         if self.validation + self.test >= 1:
             raise ValueError(f"validation {self.validation} and test {self.test} leave no rows for training")
         return self
+
+
+class TextSource(Table):
+    """A column of text and one of labels, in CSV or Parquet files: each text becomes a sequence of tokens.
+
+    Attributes:
+        file: Relative to the recipe's folder; with a star in its name, each file that fits.
+        separator: What stands between two cells of a CSV file.
+        text: The column of texts.
+        label: The column of what each text is.
+        vocabulary: How many words have a token of their own: padding, unknown, and the commonest of the training texts.
+        na_values: What marks an empty cell, beside nothing, NA, NaN and null.
+        validation: The fraction of every label's texts that decides when to stop and which settings are best.
+        test: The fraction of every label's texts that judges the model.
+    """
+
+    kind: Literal["text"]
+    file: str
+    separator: str = ","
+    text: str
+    label: str
+    vocabulary: Annotated[int, Field(ge=3)] = 10_000
+    na_values: tuple[str, ...] = ()
+    validation: Fraction = 0.15
+    test: Fraction = 0.15
+
+    @property
+    def columns(self) -> Columns:
+        """The columns that are read."""
+        return (self.text, self.label)
+
+    @property
+    def words(self) -> Columns:
+        """Those of them that hold words: both."""
+        return (self.text, self.label)
 
 
 class AeonSource(Table):

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from carousel_models.recipe.faults import faults_of
 from carousel_models.recipe.fitting import EarlyStopping, Fit, ReduceLearningRate
-from carousel_models.recipe.layers import GRU, LSTM, Dense
+from carousel_models.recipe.layers import GRU, LSTM, Dense, Embedding
 from carousel_models.recipe.recipe import Recipe
 from carousel_models.recipe.search_space import Open, Range, Tune
-from carousel_models.recipe.sources import AeonSource, TableSource
+from carousel_models.recipe.sources import AeonSource, TableSource, TextSource
 from carousel_models.recipe.tables import Named
 from carousel_models.refusals import RecipeRefused
 
@@ -47,7 +47,7 @@ def _checked(path: Path, tables: Mapping[str, Any]) -> Recipe:
 
 
 _TABLES = (
-    *(Recipe, TableSource, AeonSource, LSTM, GRU, Dense, Named),
+    *(Recipe, TableSource, TextSource, AeonSource, Embedding, LSTM, GRU, Dense, Named),
     *(Fit, EarlyStopping, ReduceLearningRate, Tune, Open, Range),
 )
 _KEYS = frozenset(key for table in _TABLES for key in table.model_fields)

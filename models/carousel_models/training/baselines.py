@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from carousel_models.data.examples import Examples, Splits
 
@@ -47,14 +50,19 @@ def baselines_of(splits: Splits) -> Baselines:
     """Fit linear baselines to the training split; the validation split chooses the strength of their penalty.
 
     A forecast is compared with ridge regression on all numbers of the window, beside the guesses that the examples
-    carry (persistence). Classes are compared with the majority class and with logistic regression on the mean timestep.
+    carry (persistence). Classes are compared with the majority class and with logistic regression: on the mean
+    timestep, or for texts on how often each word stands in them.
     """
     train = _some(splits.train)
     if splits.task == "forecast":
         return Baselines({"ridge regression": _ridge(train, _some(splits.validation))})
-    return Baselines(
-        {"the majority class": _majority(train), "logistic regression": _logistic(train, _some(splits.validation))}
-    )
+    validation, majority = _some(splits.validation), {"the majority class": _majority(train)}
+    if splits.vocabulary:
+        bags = partial(_bags, len(splits.vocabulary))
+        return Baselines(
+            {**majority, "logistic regression on words": _logistic(train, validation, bags, MaxAbsScaler())}
+        )
+    return Baselines({**majority, "logistic regression": _logistic(train, validation, _means, StandardScaler())})
 
 
 def _some(examples: Examples) -> Examples:
@@ -87,20 +95,19 @@ def _majority(train: Examples) -> Say:
     return lambda examples: model.predict(np.zeros((len(examples), 1)))
 
 
-def _logistic(train: Examples, validation: Examples) -> Say:
+def _logistic(train: Examples, validation: Examples, seen: Callable[[Examples], Any], scaler: Any) -> Say:
     classes = np.unique(train.targets)
+    learnt, judged = seen(train), seen(validation)
 
     def error(model: Any) -> float:
-        return float(log_loss(validation.targets, model.predict_proba(_means(validation)), labels=classes))
+        return float(log_loss(validation.targets, model.predict_proba(judged), labels=classes))
 
     models = [
-        make_pipeline(StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=1000)).fit(
-            _means(train), train.targets
-        )
+        make_pipeline(clone(scaler), LogisticRegression(C=1 / penalty, max_iter=1000)).fit(learnt, train.targets)
         for penalty in PENALTIES
     ]
     best = min(models, key=error)
-    return lambda examples: best.predict(_means(examples))
+    return lambda examples: best.predict(seen(examples))
 
 
 def _flat(examples: Examples) -> NDArray[np.float64]:
@@ -109,3 +116,11 @@ def _flat(examples: Examples) -> NDArray[np.float64]:
 
 def _means(examples: Examples) -> NDArray[np.float64]:
     return np.stack([sequence.mean(axis=0, dtype=np.float64) for sequence in examples.inputs])
+
+
+def _bags(size: int, examples: Examples) -> csr_matrix:
+    """Count how often each of `size` tokens stands in each text: [examples, size]."""
+    lengths = examples.lengths
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    tokens = np.concatenate(list(examples.inputs))
+    return csr_matrix((np.ones(len(tokens)), (rows, tokens)), (len(lengths), size))

@@ -13,7 +13,7 @@ from carousel_models.data.examples import Splits
 from carousel_models.recipe import Recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.training.course import Course
-from carousel_models.training.network import class_weights, compiled, layers_of
+from carousel_models.training.network import class_weights, compiled, embedding_of, layers_of
 from carousel_models.training.result import History
 from carousel_models.training.scaling import moments, to_deviations, to_raw_units
 
@@ -45,8 +45,8 @@ def fitted(
         resume: Go on from what is there, to the same weights as without an interruption, bit for bit.
 
     Returns:
-        A model that takes raw numbers, float32 [batch, timesteps, input_dim], and gives raw numbers, [batch, units];
-        and how fitting went.
+        A model that takes raw numbers, float32 [batch, timesteps, input_dim], or tokens, int32 [batch, timesteps], and
+        gives raw numbers or probabilities, [batch, units]; and how fitting went.
 
     Raises:
         RecipeRefused: Keras does not know something that the recipe names, or the heads do not fit the targets.
@@ -56,9 +56,8 @@ def fitted(
     """
     _refuse_heads(recipe, splits)
     keras.utils.set_random_seed(recipe.seed)
-    inputs = keras.Input((None, splits.input_dim), name="inputs")
-    scaled = [to_deviations(*moments(splits.train.rows()))] if recipe.fit.scale_inputs else []
-    core = compiled(keras.Sequential([inputs, *scaled, *layers_of(recipe)], name="core"), recipe.fit)
+    inputs = keras.Input(splits.input_shape, name="inputs", dtype=splits.train.inputs[0].dtype.name)
+    core = compiled(keras.Sequential([inputs, *_first(recipe, splits), *layers_of(recipe)], name="core"), recipe.fit)
     train, validation, raw_units = splits.train, splits.validation, []
     if splits.task == "forecast" and recipe.fit.scale_targets:
         mean, variance = moments([train.targets])
@@ -91,6 +90,13 @@ def fitted(
             callback.on_train_end()
     history = _history(recipe, course, counting, time.monotonic() - began, interrupted=interrupted)
     return keras.Sequential([inputs, *core.layers, *raw_units], name="model"), history
+
+
+def _first(recipe: Recipe, splits: Splits) -> list[keras.layers.Layer]:
+    """Make what stands before the stack: the embedding of tokens, or the scaling of numbers, if the recipe scales."""
+    if recipe.embedding is not None:
+        return [embedding_of(recipe, recipe.embedding, len(splits.vocabulary))]
+    return [to_deviations(*moments(splits.train.rows()))] if recipe.fit.scale_inputs else []
 
 
 def _counting(recipe: Recipe) -> list[keras.callbacks.Callback]:

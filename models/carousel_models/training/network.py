@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from carousel_models.data.examples import Splits
-from carousel_models.recipe import Fit, Named, Recipe, Recurrent, Weights
+from carousel_models.recipe import Embedding, Fit, Named, Recipe, Recurrent, Weights
 from carousel_models.refusals import RecipeRefused
 
 _GET: dict[str, Callable[[Any], Any]] = {
@@ -24,7 +24,7 @@ def layers_of(recipe: Recipe) -> list[keras.layers.Layer]:
     Raises:
         RecipeRefused: Keras knows no activation, initializer, regularizer or constraint of a name that the recipe says.
     """
-    names = iter(recipe.layer_names)
+    names = iter(recipe.layer_names[1:] if recipe.embedding else recipe.layer_names)
     last = len(recipe.stack) - 1
     return [
         *(_recurrent(f"stack[{i}]", layer, next(names), sequences=i < last) for i, layer in enumerate(recipe.stack)),
@@ -33,6 +33,12 @@ def layers_of(recipe: Recipe) -> list[keras.layers.Layer]:
             for i, head in enumerate(recipe.heads)
         ),
     ]
+
+
+def embedding_of(recipe: Recipe, embedding: Embedding, size: int) -> keras.layers.Layer:
+    """Make the layer that gives each of `size` tokens its vector."""
+    said = _arguments("embedding", embedding)
+    return keras.layers.Embedding(size, **{"mask_zero": embedding.mask_zero, **said, "name": recipe.layer_names[0]})
 
 
 def _recurrent(place: str, layer: Recurrent, name: str, *, sequences: bool) -> keras.layers.Layer:
@@ -95,7 +101,7 @@ def class_weights(recipe: Recipe, splits: Splits) -> dict[int, float] | None:
     return {i: said.get(label, 1.0) for i, label in enumerate(splits.outputs)}
 
 
-def _arguments(place: str, layer: Weights) -> dict[str, Any]:
+def _arguments(place: str, layer: Weights | Embedding) -> dict[str, Any]:
     return {
         key: _made(f"{place}.{key}", value, _GET[key.rsplit("_", 1)[-1]]) if isinstance(value, Named) else value
         for key, value in layer.said.items()

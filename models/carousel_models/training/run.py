@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carousel_models.data.splits import splits_of
+from carousel_models.data.tokens import write_vocabulary
 from carousel_models.recipe import read_recipe
 from carousel_models.refusals import RecipeRefused, TrainingError
 from carousel_models.report.scores import listed
@@ -20,13 +21,15 @@ class TrainResult:
         training: What was built, how fitting went, and how good the model is.
         model: The Keras model, model.keras; `carousel export` takes it.
         held_out: The test split, held_out.npz; see `carousel_models.report.writing.write_held_out`.
-        report: The report's files: report.json and the pictures.
+        report: The report's files: report.json, report.html and the pictures.
+        vocabulary: What each token of a model of texts stands for, vocabulary.txt; `carousel export` takes it too.
     """
 
     training: Training
     model: Path
     held_out: Path
     report: tuple[Path, ...]
+    vocabulary: Path | None = None
 
     def __str__(self) -> str:
         history, test = self.training.history, self.training.test
@@ -41,6 +44,7 @@ class TrainResult:
             *(f"{i} test splits earlier: {scores}" for i, scores in enumerate(self.training.earlier, 1)),
             f"Model:    {self.model}",
             f"Held out: {self.held_out}",
+            *([f"Words:    {self.vocabulary}"] if self.vocabulary else []),
             *(f"Report:   {path}" for path in self.report),
         ]
         return "\n".join(lines)
@@ -98,4 +102,5 @@ def train(
     written = report.write_report(folder / "report", training)
     model.save(folder / "model.keras")
     report.write_held_out(folder / "held_out.npz", training)
-    return TrainResult(training, folder / "model.keras", folder / "held_out.npz", written)
+    vocabulary = splits.vocabulary and write_vocabulary(folder / "vocabulary.txt", splits.vocabulary)
+    return TrainResult(training, folder / "model.keras", folder / "held_out.npz", written, vocabulary or None)

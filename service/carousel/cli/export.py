@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--repository", type=Path, required=True, metavar="DIR", help="the folder of all models")
     parser.add_argument("--name", required=True, help="the name it is served by")
     parser.add_argument("--version", type=int, metavar="N", help="(default: one more than the highest there is)")
+    parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="what each token stands for, a line each")
     parser.set_defaults(run=run)
 
 
@@ -27,6 +28,6 @@ def run(given: argparse.Namespace) -> int:
     """Export."""
     with training.module("training.quiet").quietly():
         exporter = training.module("export")
-    folder = exporter.export(given.model, given.repository, given.name, given.version)
+    folder = exporter.export(given.model, given.repository, given.name, given.version, vocabulary=given.vocabulary)
     print(folder)  # noqa: T201 - a command's answer
     return 0

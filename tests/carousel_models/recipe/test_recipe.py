@@ -90,7 +90,7 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
         (", timesteps = 3", "", "source.timesteps: is missing"),
         ('["y"]', "[]", "source.targets: is empty: name one column or more"),
         ("[{ units = 4 }]", "[]", "stack: is empty: say one layer or more"),
-        ('kind = "table"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'table', 'aeon'"),
+        ('kind = "table"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'table', 'text', 'aeon'"),
         ('kind = "table", ', "", 'source: has no kind: say kind = "table" or kind = "aeon"'),
         ('["x"]', '["x", "x"]', "source.features: names 'x' more than once"),
         (
@@ -170,6 +170,16 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
             "fit = {",
             "tune = { open = { learning_rate = { low = 0.0, high = 0.1, log = true } } }\nfit = {",
             "tune.open.learning_rate: low 0.0 with log = true: give a low above 0, or leave log out",
+        ),
+        (
+            "stack = [",
+            "embedding = { output_dim = 2 }\nstack = [",
+            "the recipe: the source gives numbers and no tokens: remove the table [embedding]",
+        ),
+        (
+            'kind = "table", file = "a.csv", features = ["x"], targets = ["y"], timesteps = 3',
+            'kind = "text", file = "a.csv", text = "x", label = "y"',
+            "the recipe: the source gives tokens: add a table [embedding] with output_dim",
         ),
         (
             "{ units = 4 }",
