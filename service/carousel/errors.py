@@ -3,7 +3,7 @@
     CarouselError
     ├── InvalidRequest            the request is wrong; every fault named by field
     ├── ModelNotFound             no such model or version is served
-    ├── NotStateful               the model cannot ride in chunks: no states, no live sequences
+    ├── NotStateful               the model cannot be cut in time: no states, no live sequences
     ├── SnapshotRefused           a state is damaged, of another model, or of the wrong shape
     ├── SessionExpired            a live sequence was idle for too long
     ├── Overloaded                the work would not be done in time; says when to come back
@@ -11,6 +11,7 @@
     ├── DeadlineExceeded          the deadline passed before the answer was ready
     ├── Cancelled                 the client went away
     ├── EngineFault               the engine failed under this sequence
+    ├── ServerFault               the server failed where it should not: a bug, and its log has the traceback
     ├── ModelRejected             a model on disk cannot be served
     └── Unreachable               raised by the client alone: no server answered
 
@@ -40,12 +41,18 @@ class CarouselError(Exception):
         return str(self.args[0]) if self.args else type(self).__name__
 
 
+MAX_VIOLATIONS = 20
+"""Faults of one request that are listed: a message of a million faults is answered in a few lines all the same."""
+
+
 class InvalidRequest(CarouselError):
-    """The request is wrong. `violations` names every fault at once."""
+    """The request is wrong. `violations` names every fault at once, the first MAX_VIOLATIONS of them."""
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
-        super().__init__("; ".join(map(str, violations)))
-        self.violations = violations
+        listed = violations[:MAX_VIOLATIONS]
+        more = len(violations) - len(listed)
+        super().__init__("; ".join(map(str, listed)) + (f"; and {more} more faults" if more else ""))
+        self.violations = listed
 
 
 class ModelNotFound(CarouselError):
@@ -53,7 +60,7 @@ class ModelNotFound(CarouselError):
 
 
 class NotStateful(CarouselError):
-    """The model cannot ride in chunks, so it has no states to give or take and cannot be live."""
+    """The model cannot be cut in time, so it has no states to give or take and cannot be live."""
 
 
 class SnapshotRefused(CarouselError):
@@ -86,6 +93,10 @@ class Cancelled(CarouselError):
 
 class EngineFault(CarouselError):
     """The engine failed under this sequence; the log knows why, under the id in the message."""
+
+
+class ServerFault(CarouselError):
+    """The server failed where it should not; the log has the traceback, under the id in the message."""
 
 
 class ModelRejected(CarouselError):

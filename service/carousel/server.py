@@ -15,17 +15,17 @@ from carousel.batching import Admission
 from carousel.configuration import read_policies
 from carousel.loop import Loop
 from carousel.ports import Port
-from carousel.rpc.methods import Services
-from carousel.serving import Catalog, Loader, Model, Policies, Version
+from carousel.rpc.methods import Options, Services
+from carousel.serving import Catalog, Lifecycle, Limits, Loader, Model, Phase, Policies, Sessions, Version
 from carousel.settings import Settings
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.telemetry import prometheus as metrics
-from carousel.wire import Bounds
 
 logger = logging.getLogger("carousel.server")
 
 _OTHER_FILES = 128  # what a process keeps open beside its connections, /metrics included
 _MIN_PING_INTERVAL = 5.0  # seconds: clients keep idle live streams open through balancers by a ping every 10 s
+_SWEEP_EVERY = 1.0  # seconds
 _LOOK = 0.05  # seconds between two looks at whether a drain is over
 
 
@@ -49,9 +49,31 @@ class Server:
         self._ports = settings.grpc_ports if worker else tuple(held.number for held in self._held)
         self.port = self._ports[0]
         self._admission = Admission(settings.max_backlog_seconds)
-        self._catalog = Catalog(drain_seconds=settings.session_drain_seconds)
-        bounds = Bounds(settings.max_samples, settings.max_timesteps, settings.nonfinite == "refuse")
-        self._services = Services(self._catalog, bounds, settings)
+        self._lifecycle = Lifecycle()
+        limits = _limits(settings)
+        self._sessions = Sessions(
+            limits,
+            max_open=settings.max_sessions,
+            max_per_scope=settings.max_sessions_per_stream,
+            idle_seconds=settings.session_idle_seconds,
+        )
+        self._catalog = Catalog(self._sessions, self._tell_health, drain_seconds=settings.session_drain_seconds)
+        self._loader = Loader(
+            settings.repository,
+            self._catalog,
+            self._post,
+            self._add,
+            policies=Policies(settings.keep_versions, settings.models, settings.config, read_policies),
+            choice=settings.engine,
+            threads=settings.engine_threads,
+            every=settings.poll_seconds,
+            settle=settings.settle_seconds,
+            timeout=settings.load_timeout_seconds,
+            allow_fallback=settings.allow_fallback,
+        )
+        self._services = Services(
+            self._catalog, self._sessions, self._loader, self._lifecycle, limits, _options(settings)
+        )
         self._transport = transport.Server(
             self._services.methods,
             max_receive_bytes=settings.max_message_bytes,
@@ -64,31 +86,14 @@ class Server:
             max_connection_age_grace=settings.drain_seconds,
             compression=settings.compression,
             reuse_port=True,
-            observe=self._services.observe,
+            observe=self._services.counting.observe,
         )
         self._loop = Loop(self._transport)
-        self._loader = Loader(
-            settings.repository,
-            self._catalog,
-            self._loop.post,
-            self._add,
-            policies=Policies(settings.keep_versions, settings.models, settings.config, read_policies),
-            choice=settings.engine,
-            threads=settings.engine_threads,
-            every=settings.poll_seconds,
-            settle=settings.settle_seconds,
-            timeout=settings.load_timeout_seconds,
-            allow_fallback=settings.allow_fallback,
-        )
-        self._catalog.on_change = self._tell_health
-        self._services.attach(self._loop, self._loader)
         self._metrics = None
         if not worker:
             self._metrics, self.http_port = metrics.serve_metrics(
                 self.ask_readings, settings.http_host, settings.http_port
             )
-        self._listening = False
-        self._draining = False
         self._status = 0
 
     def run(self, announce: Callable[[], None] = lambda: None) -> int:
@@ -96,6 +101,7 @@ class Server:
         if message := transport.untested():
             logger.warning(message)
         self._loader.start(lambda: self._listen(announce))
+        self._sweep()
         self._loop.run()
         self._loader.stop()
         if self._metrics is not None:
@@ -139,6 +145,19 @@ class Server:
         now, allowed = time.monotonic(), self._settings.worker_timeout_seconds
         return None if any(model.late_seconds(now) > allowed for model in self._catalog) else self._listening
 
+    @property
+    def _listening(self) -> bool:
+        return self._lifecycle.phase is not Phase.STARTING
+
+    def _post(self, function: Callable[[], None]) -> None:
+        self._loop.post(function)
+
+    def _sweep(self) -> None:
+        """End what was idle for too long, and close what was retired; every second."""
+        self._sessions.expire()
+        self._catalog.sweep()
+        self._loop.after(_SWEEP_EVERY, self._sweep)
+
     def _max_connections(self) -> int:
         """Make room for the connections that the settings allow, and say so where the system allows fewer."""
         wanted = self._settings.max_connections
@@ -158,8 +177,8 @@ class Server:
         now = time.monotonic()
         return Readings(
             self._services.health.serving,
-            tuple(model.read(now) for model in self._catalog),
-            self._services.counters(),
+            tuple(model.read(self._sessions.read(model, now)) for model in self._catalog),
+            dict(self._services.counting.read()),
             self._loader.loads.copy(),
             self._transport.open_calls,
             self._admission.pace,
@@ -173,13 +192,11 @@ class Server:
 
     def _tell_health(self) -> None:
         """Be SERVING once everything that was there at the start is loaded, and something is; so each model."""
-        welcome = self._listening and not self._draining
-        self._services.health.set(serving=welcome and len(self._catalog) > 0)
-        self._services.health.set_models(self._catalog.names, serving=welcome)
+        self._services.health.set(self._catalog.names, serving=self._lifecycle.phase is Phase.SERVING)
 
     def _listen(self, announce: Callable[[], None]) -> None:
         """Take connections: whoever gets one finds everything that was there at the start."""
-        if self._draining:
+        if self._lifecycle.phase is not Phase.STARTING:
             return
         try:
             for number, credentials in zip(self._ports, (self._credentials, None), strict=False):
@@ -190,7 +207,7 @@ class Server:
             self._loop.stop()
             return
         self._transport.start()
-        self._listening = True
+        self._lifecycle.advance(Phase.SERVING)
         self._tell_health()
         if not len(self._catalog):
             logger.warning("nothing to serve in %s yet: NOT_SERVING until there is", self._settings.repository)
@@ -201,14 +218,15 @@ class Server:
         announce()
 
     def _drain(self) -> None:
-        if self._draining:
-            return
-        self._draining = True
-        self._tell_health()
-        self._loop.after(self._settings.drain_notice_seconds if self._listening else 0.0, self._finish)
+        listening = self._listening
+        if self._lifecycle.advance(Phase.NOTICE):
+            self._tell_health()
+            self._loop.after(self._settings.drain_notice_seconds if listening else 0.0, self._finish)
 
     def _finish(self) -> None:
-        self._services.go_away()
+        self._lifecycle.advance(Phase.DRAINING)
+        self._sessions.go_away()
+        self._services.streams.drain()
         self._transport.stop_accepting()
         self._loop.after(self._settings.drain_seconds, self._give_up)
         self._look()
@@ -222,6 +240,26 @@ class Server:
     def _give_up(self) -> None:
         logger.warning("%d calls were still open after the drain; ending them", self._transport.open_calls)
         self._transport.cancel_all()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        samples=settings.max_samples,
+        timesteps=settings.max_timesteps,
+        refuse_nonfinite=settings.nonfinite == "refuse",
+        reply_bytes=settings.max_reply_bytes,
+        held_bytes=settings.max_held_bytes,
+        name_bytes=settings.max_name_bytes,
+    )
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        reflection=settings.reflection,
+        tls=settings.tls_certificate is not None,
+        convert_floats=settings.oip_convert_floats,
+        repository_control=settings.repository_control,
+    )
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

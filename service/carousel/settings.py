@@ -84,6 +84,21 @@ class Limits(_Group):
         1_000_000, ge=1, le=1 << 31, description="The most timesteps of one sequence or live message."
     )
     max_message_bytes: int = Field(64 << 20, ge=1024, le=(1 << 31) - 1, description="The largest request message.")
+    max_reply_bytes: int = Field(
+        64 << 20,
+        ge=1024,
+        le=(1 << 31) - 1,
+        description="The tensors of the largest answer; clients take 4 MiB unless told.",
+    )
+    max_held_bytes: int = Field(
+        512 << 20,
+        ge=1024,
+        le=1 << 40,
+        description="Inputs and answers of all the requests that are admitted at a time.",
+    )
+    max_name_bytes: int = Field(
+        256, ge=16, le=1 << 16, description="The longest name, id or key that a client may choose."
+    )
     max_backlog_seconds: float = Field(
         10.0, gt=0, le=_DAY, description="The most work to promise, in seconds of this machine, before refusing."
     )

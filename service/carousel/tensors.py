@@ -1,6 +1,6 @@
 """Tensors as they cross the wire: numpy arrays and little-endian, row-major bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,18 @@ Floats = NDArray[np.float32]
 Samples = NDArray[Any]
 """What a model takes: float32 vectors, or int32 or int64 tokens, as its signature says."""
 
-LARGEST = 2**31 - 1
-"""The most elements one tensor may have: a gRPC message holds no more bytes than that anyway."""
+_SHOWN = 8
+"""Dimensions of a shape that are written out: a sender may claim a million of them."""
 
 
-def describe(shape: Iterable[int | None]) -> str:
+def describe(shape: Sequence[int | None]) -> str:
     """Write a shape as people do: [timesteps, 64] with ? where a dimension may vary."""
-    return "[" + ", ".join("?" if d is None or d < 0 else str(d) for d in shape) + "]"
+    return _listed(["?" if d is None or d < 0 else str(d) for d in shape[:_SHOWN]], len(shape))
+
+
+def describe_raw(shape: Sequence[int]) -> str:
+    """Write a shape with its negative dimensions as they came."""
+    return _listed([str(d) for d in shape[:_SHOWN]], len(shape))
 
 
 def to_bytes(array: Floats) -> bytes:
@@ -35,3 +40,7 @@ def from_bytes(content: bytes, shape: Sequence[int]) -> Floats:
         ValueError: `content` has not the bytes that `shape` needs.
     """
     return np.frombuffer(content, FLOAT32).reshape(shape)
+
+
+def _listed(shown: list[str], rank: int) -> str:
+    return "[" + ", ".join(shown) + (f", ... {rank} dimensions" if rank > _SHOWN else "") + "]"

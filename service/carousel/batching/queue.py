@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from collections.abc import Iterator
 
 from carousel.batching.sequence import Sequence
 
@@ -28,6 +29,10 @@ class Queue:
         """Let a sequence wait among its kind, by when it is due now."""
         heapq.heappush(self._heaps.setdefault(kind, []), (sequence.due, sequence.number, sequence))
         self._size += 1
+
+    def __iter__(self) -> Iterator[Sequence]:
+        """Go through every sequence that waits, in no order; cancelled ones may be among them."""
+        return (entry[-1] for heap in self._heaps.values() for entry in heap)
 
     def __bool__(self) -> bool:
         """Whether there is an entry."""

@@ -129,6 +129,11 @@ class Scheduler:
         ended, self._ended = self._ended, []
         return ended
 
+    def everything(self) -> list[Sequence]:
+        """List every sequence that was added and neither cancelled nor handed over by `ended`."""
+        here = [*self._slots.running, *self._queue, *self._ended]
+        return list(dict.fromkeys(sequence for sequence in here if not sequence.gone or sequence.error is not None))
+
     def _expire(self, sequence: Sequence, why: str, now: float) -> None:
         sequence.error = DeadlineExceeded(f"{why} after {sequence.taken} of {sequence.timesteps} timesteps")
         sequence.finished = now

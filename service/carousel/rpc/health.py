@@ -1,82 +1,102 @@
 """grpc.health.v1: what Kubernetes' probes and clients' balancers ask."""
 
+from collections.abc import Callable
+
+from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from carousel.errors import CarouselError
+from carousel.rpc.checks import parse
+from carousel.rpc.interceptors import Kind, Method
+from carousel.rpc.stream import Stream, Streams
 from carousel.transport import Call, Code, Status
 
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
-_UNKNOWN = HealthCheckResponse.SERVICE_UNKNOWN
+UNKNOWN = HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class Health:
-    """Whether this server takes requests, for the server as a whole (""), each of its services and each model."""
+    """Whether this server takes requests, for the server as a whole (""), each of its services and each model.
 
-    def __init__(self, services: frozenset[str]) -> None:
+    Attributes:
+        methods: Its rpcs.
+    """
+
+    def __init__(self, services: frozenset[str], streams: Streams) -> None:
         """Answer for these full service names; not serving yet."""
         self._services = services | {""}
         self._status: int = NOT_SERVING
         self._models: dict[str, int] = {}
-        self._watchers: dict[Call, str] = {}
+        self._watches: dict[_Watch, None] = {}
+        self._streams = streams
+        self.methods = (
+            Method(HEALTH, "Check", Kind.UNARY, self._check),
+            Method(HEALTH, "Watch", Kind.SERVER_STREAM, self._watch),
+        )
 
     @property
     def serving(self) -> bool:
         """Whether requests are welcome."""
         return self._status == SERVING
 
-    def set(self, *, serving: bool) -> None:
-        """Say whether requests are welcome; everyone who watches is told."""
-        before = self._statuses()
-        self._status = SERVING if serving else NOT_SERVING
-        self._tell_changes(before)
+    def set(self, models: frozenset[str], *, serving: bool) -> None:
+        """Say whether requests are welcome, and which models take them, each under its name.
 
-    def set_models(self, names: frozenset[str], *, serving: bool) -> None:
-        """Say which models take requests, each under its name; one that did and is not among them says NOT_SERVING."""
-        before = self._statuses()
-        self._models = dict.fromkeys(self._models, NOT_SERVING)
-        self._models |= dict.fromkeys(names, SERVING if serving else NOT_SERVING)
-        self._tell_changes(before)
+        A model that took requests and is not among them says NOT_SERVING. Every watch is told what changed for it.
+        """
+        status = SERVING if serving else NOT_SERVING
+        self._status = status if models else NOT_SERVING
+        self._models = dict.fromkeys(self._models, NOT_SERVING) | dict.fromkeys(models, status)
+        for watch in self._watches:
+            watch.tell()
 
-    def check(self, call: Call, message: bytes) -> None:
-        """Answer once."""
-        service = HealthCheckRequest.FromString(message).service
-        status = self._statuses().get(service)
-        if status is None:
-            call.fail(Status(Code.NOT_FOUND, f"no service or model {service!r} here"))
+    def status_of(self, name: str) -> int:
+        """Say the status of a service by its full name, or of a model; a service goes before a model of its name."""
+        return self._status if name in self._services else self._models.get(name, UNKNOWN)
+
+    def _watch(self, call: Call) -> None:
+        _Watch(self._watches, self.status_of, self._streams, call)
+
+    def _check(self, call: Call, message: bytes) -> None:
+        name = parse(HealthCheckRequest, message).service
+        status = self.status_of(name)
+        if status == UNKNOWN:
+            call.fail(Status(Code.NOT_FOUND, f"no service or model {name[:64]!r} here"))
         else:
-            call.reply(_response(status))
-
-    def watch(self, call: Call) -> None:
-        """Answer now and at every change, until the client leaves."""
-        call.receive(lambda message: self._watch(call, message))
-
-    def end_watches(self) -> None:
-        """Close every watch, so that a drain does not wait for them."""
-        for call in self._watchers:
-            call.finish()
-        self._watchers.clear()
-
-    def _watch(self, call: Call, message: bytes | None) -> None:
-        if message is None:
-            call.fail(Status(Code.INVALID_ARGUMENT, "Watch takes one request, and none came"))
-            return
-        service = HealthCheckRequest.FromString(message).service
-        self._watchers[call] = service
-        call.on_cancel = lambda: self._left(call)
-        call.send(_response(self._statuses().get(service, _UNKNOWN)))
-
-    def _left(self, call: Call) -> None:
-        self._watchers.pop(call, None)
-
-    def _statuses(self) -> dict[str, int]:
-        """Say the status of every name there is; a service goes before a model of the same name."""
-        return self._models | dict.fromkeys(self._services, self._status)
-
-    def _tell_changes(self, before: dict[str, int]) -> None:
-        now = self._statuses()
-        for call, service in self._watchers.items():
-            if now.get(service) != before.get(service):
-                call.send(_response(now.get(service, _UNKNOWN)))
+            call.reply(HealthCheckResponse(status=status).SerializeToString())
 
 
-def _response(status: int) -> bytes:
-    return HealthCheckResponse(status=status).SerializeToString()
+class _Watch:
+    """One client that watches: told now and at every change, until it leaves or the server drains."""
+
+    open = False
+
+    def __init__(
+        self, watches: "dict[_Watch, None]", status_of: Callable[[str], int], streams: Streams, call: Call
+    ) -> None:
+        self._watches = watches
+        self._status_of = status_of
+        self._name = ""
+        self._told: int | None = None
+        self._stream = Stream(streams, call, HealthCheckRequest, one_request=True)
+        self._stream.begin(self)
+
+    def take(self, request: HealthCheckRequest) -> None:
+        self._name = request.service
+        self._watches[self] = None
+        self.tell()
+
+    def refuse(self, _request: HealthCheckRequest, error: CarouselError) -> None:
+        self._stream.fail(error)
+
+    def ended(self, *, client_gone: bool) -> None:  # noqa: ARG002 - both ends are the same here
+        self._watches.pop(self, None)
+
+    def tell(self) -> None:
+        """Say the status of the moment, where it is another than before."""
+        status = self._status_of(self._name)
+        if status != self._told:
+            self._told = status
+            self._stream.send(HealthCheckResponse(status=status))

@@ -1,78 +1,145 @@
-"""What every call passes before and behind its service function."""
+"""What stands between the transport and a method: each interceptor is a function from handler to handler."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
-from google.protobuf.message import DecodeError
+from grpc import StatusCode
 
-from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
+from carousel.errors import CarouselError, GoingAway
+from carousel.rpc.trace import trace_of
+from carousel.serving import Lifecycle, unexpected
 from carousel.telemetry import RpcCounters
 from carousel.transport import Call, Code, Status, Streaming, Unary
 from carousel.wire import status_of
+
+Handler = Callable[..., None]
+"""Serves a call: of a unary method with its message, of a stream with nothing else."""
+
+_CODES = {code.value[0]: code.name for code in StatusCode}
+
+
+class Kind(StrEnum):
+    """How many messages go each way, as stock dashboards say it."""
+
+    UNARY = "unary"
+    SERVER_STREAM = "server_stream"
+    BIDI_STREAM = "bidi_stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One rpc.
+
+    Attributes:
+        service: Its full name, as carousel.v1.InferenceService.
+        name: The method's own.
+        kind: How many messages go each way.
+        handler: Serves a call.
+    """
+
+    service: str
+    name: str
+    kind: Kind
+    handler: Handler
+
+    @property
+    def path(self) -> str:
+        """Its full name, as it goes over the wire."""
+        return f"/{self.service}/{self.name}"
+
+
+Interceptor = Callable[[Method, Handler], Handler]
+"""Puts itself before the handler of a method."""
+
+
+def intercepted(method: Method, interceptors: tuple[Interceptor, ...]) -> Unary | Streaming:
+    """Put interceptors before a method, the first of them outermost."""
+    handler = method.handler
+    for interceptor in reversed(interceptors):
+        handler = interceptor(method, handler)
+    return Unary(handler) if method.kind is Kind.UNARY else Streaming(handler)
+
+
+def answering_errors(method: Method, handler: Handler) -> Handler:
+    """Answer with the errors that a handler raises; what is no CarouselError is a bug, and is answered as one."""
+
+    def guarded(call: Call, *message: bytes) -> None:
+        try:
+            handler(call, *message)
+        except CarouselError as error:
+            fail(call, error)
+        except Exception as bug:  # noqa: BLE001 - whatever a bug raises ends this call, and nothing else
+            fail(call, unexpected(bug, f"{method.path} failed"))
+
+    return guarded
+
+
+def refusing_while_draining(lifecycle: Lifecycle, but: frozenset[str]) -> Interceptor:
+    """Send new calls elsewhere while the server drains, by a status that clients retry; not of the services `but`."""
+
+    def interceptor(method: Method, handler: Handler) -> Handler:
+        if method.service in but:
+            return handler
+
+        def guarded(call: Call, *message: bytes) -> None:
+            if lifecycle.draining:
+                raise GoingAway("the server is going away: another one will answer")
+            handler(call, *message)
+
+        return guarded
+
+    return interceptor
+
+
+def requiring_tls(but: frozenset[str]) -> Interceptor:
+    """Serve over TLS alone, but for the services `but`: a plaintext port beside it is for Kubernetes' probes."""
+
+    def interceptor(method: Method, handler: Handler) -> Handler:
+        if method.service in but:
+            return handler
+
+        def guarded(call: Call, *message: bytes) -> None:
+            if call.secure:
+                handler(call, *message)
+            else:
+                text = f"{call.method} is served over TLS; this port is for health alone"
+                call.fail(Status(Code.UNAUTHENTICATED, text))
+
+        return guarded
+
+    return interceptor
+
+
+class Counting:
+    """Counts every call when it begins and when it is over. An interceptor, and what the transport tells of its end."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, RpcCounters] = {}
+
+    def __call__(self, method: Method, handler: Handler) -> Handler:
+        """Count the calls of a method."""
+        counters = self._counters[method.path] = RpcCounters(method.kind)
+
+        def counted(call: Call, *message: bytes) -> None:
+            counters.started += 1
+            handler(call, *message)
+
+        return counted
+
+    def observe(self, call: Call, code: int) -> None:
+        """Count a call that is over."""
+        counters = self._counters.get(call.method)
+        if counters is not None:
+            counters.handled[_CODES.get(code, "UNKNOWN")] += 1
+            counters.seconds.add(time.monotonic() - call.began, trace_of(call.metadata))
+
+    def read(self) -> Mapping[str, RpcCounters]:
+        """Copy what was counted, by full method name."""
+        return {path: counters.copy() for path, counters in self._counters.items()}
 
 
 def fail(call: Call, error: CarouselError) -> None:
     """Answer with an error."""
     call.fail(Status(*status_of(error)))
-
-
-class Gate:
-    """Lets calls in until it is shut; those that still come are sent elsewhere, by a status that clients retry."""
-
-    def __init__(self) -> None:
-        self.shut = False
-
-    def guard(self, function: Callable[..., None]) -> Callable[..., None]:
-        """Serve a function while the gate is open."""
-
-        def guarded(call: Call, *messages: bytes) -> None:
-            if self.shut:
-                raise GoingAway("the server is going away: another one will answer")
-            function(call, *messages)
-
-        return guarded
-
-
-def secured(function: Callable[..., None]) -> Callable[..., None]:
-    """Serve a function over TLS alone."""
-
-    def guarded(call: Call, *messages: bytes) -> None:
-        if call.secure:
-            function(call, *messages)
-        else:
-            call.fail(Status(Code.UNAUTHENTICATED, f"{call.method} is served over TLS; this port is for health alone"))
-
-    return guarded
-
-
-def unary(function: Callable[[Call, bytes], None], counters: RpcCounters) -> Unary:
-    """Serve a function of one message: it is counted, and the errors it raises become the call's status."""
-
-    def guarded(call: Call, message: bytes) -> None:
-        counters.started += 1
-        try:
-            function(call, message)
-        except CarouselError as error:
-            fail(call, error)
-        except DecodeError:
-            fail(call, not_a_message(call, message))
-
-    return Unary(guarded)
-
-
-def streaming(function: Callable[[Call], None], counters: RpcCounters) -> Streaming:
-    """Serve a function of a stream: it is counted, and the errors it raises at once become the call's status."""
-
-    def guarded(call: Call) -> None:
-        counters.started += 1
-        try:
-            function(call)
-        except CarouselError as error:
-            fail(call, error)
-
-    return Streaming(guarded)
-
-
-def not_a_message(call: Call, message: bytes) -> InvalidRequest:
-    """Say that the bytes are not the method's request."""
-    found = f"{len(message)} bytes that are no request of {call.method}: client and server disagree on the proto"
-    return InvalidRequest((Violation("message", found),))

@@ -1,110 +1,90 @@
-"""Every service this server has, by full method name, and what is counted of each."""
+"""Every rpc of this server, and the interceptors before them."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from grpc import StatusCode
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
+from carousel.rpc.health import HEALTH, Health
+from carousel.rpc.interceptors import (
+    Counting,
+    Interceptor,
+    Method,
+    answering_errors,
+    intercepted,
+    refusing_while_draining,
+    requiring_tls,
+)
+from carousel.rpc.open_inference import OPEN_INFERENCE, OpenInference, Repository
+from carousel.rpc.reflection import REFLECTION, Reflection
+from carousel.rpc.stream import Streams
+from carousel.rpc.v1 import INFERENCE, Inference
+from carousel.serving import Catalog, Lifecycle, Limits, Requests, Sessions
+from carousel.transport import Streaming, Unary
 
-from carousel.loop import Loop
-from carousel.rpc.health import Health
-from carousel.rpc.interceptors import Gate, secured, streaming, unary
-from carousel.rpc.open_inference import SERVICE as _OPEN_INFERENCE
-from carousel.rpc.open_inference import OpenInference, Repository
-from carousel.rpc.reflection import Reflection
-from carousel.rpc.trace import trace_of
-from carousel.rpc.v1.live import Live
-from carousel.rpc.v1.predict import Inference
-from carousel.serving import Catalog, Roster
-from carousel.settings import Settings
-from carousel.stubs.v1 import inference_pb2
-from carousel.telemetry import RpcCounters
-from carousel.transport import Call, Streaming, Unary
-from carousel.wire import Bounds
 
-_INFERENCE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
-_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name
+class Options(NamedTuple):
+    """What is served, and how.
 
-_CODES = {code.value[0]: code.name for code in StatusCode}
-_EXPIRE_EVERY = 1.0  # seconds
+    Attributes:
+        reflection: Whether gRPC reflection is.
+        tls: Whether everything but health is served over TLS alone.
+        convert_floats: Whether the Open Inference Protocol takes FP64 and FP16 inputs, rounded to FP32.
+        repository_control: Whether models are loaded and unloaded by request.
+    """
+
+    reflection: bool
+    tls: bool
+    convert_floats: bool
+    repository_control: bool
 
 
 class Services:
-    """The services put together."""
+    """The services put together.
 
-    def __init__(self, catalog: Catalog, bounds: Bounds, settings: Settings) -> None:
-        self._catalog = catalog
-        self._roster = Roster(most=settings.max_sessions, idle_seconds=settings.session_idle_seconds)
-        self._live = Live(catalog, bounds, self._roster, max_a_stream=settings.max_sessions_per_stream)
-        catalog.on_retire = self._roster.retire
-        inference = Inference(catalog, bounds)
-        self.health = Health(frozenset({_INFERENCE, _OPEN_INFERENCE}))
-        self._open_inference = OpenInference(
-            catalog,
-            bounds,
-            self._roster,
-            self.health,
-            convert=settings.oip_convert_floats,
-            control=settings.repository_control,
+    Attributes:
+        methods: Every rpc by its full name, with its interceptors before it.
+        health: What is said of this server.
+        streams: The open streams.
+        counting: What is counted of every call.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        sessions: Sessions,
+        repository: Repository,
+        lifecycle: Lifecycle,
+        limits: Limits,
+        options: Options,
+    ) -> None:
+        requests = Requests(catalog, limits)
+        self.streams = Streams(lifecycle)
+        self.health = Health(frozenset({INFERENCE, OPEN_INFERENCE}), self.streams)
+        self.counting = Counting()
+        methods: list[Method] = [
+            *Inference(catalog, requests, sessions, self.streams, limits).methods,
+            *OpenInference(
+                catalog,
+                requests,
+                sessions,
+                self.streams,
+                limits,
+                self.health,
+                repository,
+                convert=options.convert_floats,
+                control=options.repository_control,
+            ).methods,
+            *self.health.methods,
+        ]
+        if options.reflection:
+            services = frozenset({INFERENCE, OPEN_INFERENCE, HEALTH, REFLECTION.format("v1")})
+            methods += Reflection(services, self.streams).methods
+        probed = frozenset({HEALTH})
+        interceptors: tuple[Interceptor, ...] = (
+            self.counting,
+            answering_errors,
+            *((requiring_tls(probed),) if options.tls else ()),
+            refusing_while_draining(lifecycle, probed),
         )
-        functions: dict[str, tuple[str, Callable[..., None]]] = {
-            f"/{_INFERENCE}/Predict": ("unary", inference.predict),
-            f"/{_INFERENCE}/Stream": ("bidi_stream", self._live.stream),
-            f"/{_INFERENCE}/GetModel": ("unary", inference.get_model),
-            f"/{_INFERENCE}/ListModels": ("unary", inference.list_models),
-            f"/{_HEALTH}/Check": ("unary", self.health.check),
-            f"/{_HEALTH}/Watch": ("server_stream", self.health.watch),
+        self.methods: Mapping[str, Unary | Streaming] = {
+            method.path: intercepted(method, interceptors) for method in methods
         }
-        functions |= {name: (kind, function) for name, kind, function in self._open_inference.methods()}
-        self._reflection = None
-        if settings.reflection:
-            self._reflection = reflection = Reflection(frozenset({_INFERENCE, _OPEN_INFERENCE, _HEALTH, _REFLECTION}))
-            for version in ("v1", "v1alpha"):
-                name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
-                functions[name] = ("bidi_stream", reflection.stream)
-        self._gate = Gate()
-        for name, (kind, function) in functions.items():
-            if not name.startswith(f"/{_HEALTH}/"):
-                functions[name] = (kind, self._gate.guard(function))
-                if settings.tls_certificate is not None:
-                    # A plaintext port beside TLS is for Kubernetes' probes, which speak nothing else.
-                    functions[name] = (kind, secured(functions[name][1]))
-        self._counters = {name: RpcCounters(kind) for name, (kind, _) in functions.items()}
-        self.methods: dict[str, Unary | Streaming] = {
-            name: (unary if kind == "unary" else streaming)(function, self._counters[name])
-            for name, (kind, function) in functions.items()
-        }
-
-    def attach(self, loop: Loop, repository: Repository) -> None:
-        """Begin what needs a timer; `repository` is asked to load and unload."""
-        self._open_inference.repository.repository = repository
-
-        def expire() -> None:
-            self._roster.expire()
-            self._catalog.sweep()
-            loop.after(_EXPIRE_EVERY, expire)
-
-        loop.after(_EXPIRE_EVERY, expire)
-
-    def observe(self, call: Call, code: int) -> None:
-        """Count a call that is over."""
-        counters = self._counters.get(call.method)
-        if counters is not None:
-            counters.handled[_CODES.get(code, "UNKNOWN")] += 1
-            counters.seconds.add(time.monotonic() - call.began, trace_of(call.metadata))
-
-    def counters(self) -> dict[str, RpcCounters]:
-        """Copy what was counted, by full method name."""
-        return {name: counters.copy() for name, counters in self._counters.items()}
-
-    def go_away(self) -> None:
-        """Let nobody in any more, and let go of everything that would not end by itself."""
-        self._gate.shut = True
-        self.health.end_watches()
-        if self._reflection is not None:
-            self._reflection.go_away()
-        self._roster.go_away()
-        self._live.go_away()
-        self._open_inference.streams.go_away()

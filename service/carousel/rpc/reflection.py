@@ -1,65 +1,78 @@
 """grpc.reflection.v1 (and its older twin v1alpha, the same on the wire): what grpcurl and its like ask."""
 
+from collections.abc import Iterator
+
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import Default
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
+from carousel.errors import CarouselError
+from carousel.rpc.interceptors import Kind, Method
+from carousel.rpc.stream import Stream, Streams
 from carousel.transport import Call, Code
+
+REFLECTION = "grpc.reflection.{}.ServerReflection"
+VERSIONS = ("v1", "v1alpha")
+
+_SHOWN = 64  # characters of an unknown name in an error
 
 
 class Reflection:
     """Describes the services by name."""
 
-    def __init__(self, services: frozenset[str]) -> None:
+    def __init__(self, services: frozenset[str], streams: Streams) -> None:
         """Describe these full service names; their protos are in the default descriptor pool."""
         self._services = sorted(services)
+        self._streams = streams
         self._pool = Default()
-        self._open: dict[Call, None] = {}
 
-    def stream(self, call: Call) -> None:
-        """Answer each question in turn, until the client has no more."""
+    @property
+    def methods(self) -> Iterator[Method]:
+        """List both twins."""
+        for version in VERSIONS:
+            yield Method(REFLECTION.format(version), "ServerReflectionInfo", Kind.BIDI_STREAM, self._stream)
 
-        def answer(message: bytes | None) -> None:
-            self._open.pop(call, None)
-            if message is None:
-                call.finish()
-                return
-            request = ServerReflectionRequest.FromString(message)
-            response = self._answer(request)
-            response.valid_host = request.host
-            response.original_request.CopyFrom(request)
-            call.send(response.SerializeToString())
-            wait()
-
-        def wait() -> None:
-            self._open[call] = None
-            call.receive(answer)
-
-        call.on_cancel = lambda: self._open.pop(call, None)
-        wait()
-
-    def go_away(self) -> None:
-        """End every stream: each question asked is answered."""
-        for call in self._open:
-            call.finish()
-        self._open.clear()
-
-    def _answer(self, request: ServerReflectionRequest) -> ServerReflectionResponse:
-        response = ServerReflectionResponse()
-        question = request.WhichOneof("message_request")
+    def answer(self, request: ServerReflectionRequest) -> ServerReflectionResponse:
+        """Answer one request."""
+        response = ServerReflectionResponse(valid_host=request.host, original_request=request)
+        asked = request.WhichOneof("message_request")
         try:
-            if question == "list_services":
+            if asked == "list_services":
                 for name in self._services:
                     response.list_services_response.service.add(name=name)
-            elif question == "file_by_filename":
+            elif asked == "file_by_filename":
                 _describe(self._pool.FindFileByName(request.file_by_filename), response)
-            elif question == "file_containing_symbol":
+            elif asked == "file_containing_symbol":
                 _describe(self._pool.FindFileContainingSymbol(request.file_containing_symbol), response)
             else:
                 _refuse(response, Code.UNIMPLEMENTED, "extensions are not described: proto3 has none")
         except KeyError:
-            _refuse(response, Code.NOT_FOUND, f"nothing here is called {getattr(request, question or '')!r}")
+            name = str(getattr(request, asked or ""))
+            _refuse(response, Code.NOT_FOUND, f"nothing here is called {name[:_SHOWN]!r}")
         return response
+
+    def _stream(self, call: Call) -> None:
+        _Asking(self, Stream(self._streams, call, ServerReflectionRequest))
+
+
+class _Asking:
+    """One client that asks; each request is answered at once."""
+
+    open = False
+
+    def __init__(self, reflection: Reflection, stream: Stream[ServerReflectionRequest]) -> None:
+        self._reflection = reflection
+        self._stream = stream
+        stream.begin(self)
+
+    def take(self, request: ServerReflectionRequest) -> None:
+        self._stream.send(self._reflection.answer(request))
+
+    def refuse(self, _request: ServerReflectionRequest, error: CarouselError) -> None:
+        self._stream.fail(error)
+
+    def ended(self, *, client_gone: bool) -> None:
+        """Hold nothing."""
 
 
 def _describe(file: FileDescriptor, response: ServerReflectionResponse) -> None:

@@ -1,25 +1,43 @@
 """What is served, on the loop's thread: versions, requests, live sequences, the catalog."""
 
 from carousel.serving.catalog import Catalog
+from carousel.serving.faults import unexpected
+from carousel.serving.inputs import BEGINNING, Start, Tensors, read_start
+from carousel.serving.lifecycle import Lifecycle, Phase
+from carousel.serving.limits import Limits, shape_faults
 from carousel.serving.loader import Loader
 from carousel.serving.model import Model
 from carousel.serving.policy import Policies
-from carousel.serving.request import Group
-from carousel.serving.session import Session
-from carousel.serving.sessions import Roster
+from carousel.serving.request import Pending, Request, Requests
+from carousel.serving.session import Holder, Session
+from carousel.serving.sessions import Ending, Sessions, expired
 from carousel.serving.snapshot import read_snapshot, write_snapshot
 from carousel.serving.version import Version, load_version
 
 __all__ = [
+    "BEGINNING",
     "Catalog",
-    "Group",
+    "Ending",
+    "Holder",
+    "Lifecycle",
+    "Limits",
     "Loader",
     "Model",
+    "Pending",
+    "Phase",
     "Policies",
-    "Roster",
+    "Request",
+    "Requests",
     "Session",
+    "Sessions",
+    "Start",
+    "Tensors",
     "Version",
+    "expired",
     "load_version",
     "read_snapshot",
+    "read_start",
+    "shape_faults",
+    "unexpected",
     "write_snapshot",
 ]

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from carousel.errors import InvalidRequest, ModelNotFound, SnapshotRefused, Violation
 from carousel.serving.model import Model
+from carousel.serving.sessions import Sessions
 
 logger = logging.getLogger("carousel.serving.catalog")
+
+_SHOWN = 64  # characters of a name that is not served
 
 
 class Catalog:
@@ -23,18 +26,15 @@ class Catalog:
 
     def __init__(
         self,
-        on_retire: Callable[[Model], None] = lambda _: None,
+        sessions: Sessions,
         on_change: Callable[[], None] = lambda: None,
         *,
         drain_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Call `on_retire` with each retired version whose live sequences have to go.
-
-        `on_change` is called when other versions take requests than before.
-        """
-        self.on_retire = on_retire
-        self.on_change = on_change
+        """Know who is live by `sessions`; `on_change` is called when other versions take requests than before."""
+        self._sessions = sessions
+        self._on_change = on_change
         self.labels: Mapping[str, Mapping[str, int]] = {}
         self._drain_seconds = drain_seconds
         self._clock = clock
@@ -71,7 +71,7 @@ class Catalog:
         versions = self._served.get(name)
         if versions is None:
             served = ", ".join(sorted(self._served)) or "none yet"
-            raise ModelNotFound(f"Request for unknown model: {name!r} is not served; served are: {served}")
+            raise ModelNotFound(f"Request for unknown model: {_cut(name)!r} is not served; served are: {served}")
         if label:
             version = self._labelled(name, version, label)
         model = versions.get(version or max(versions))
@@ -109,7 +109,7 @@ class Catalog:
         logger.info("serving %s version %d on %s", version.name, version.number, version.engine.name)
         if before is not None:
             self._retire(before)
-        self.on_change()
+        self._on_change()
 
     def retire(self, name: str, version: int, *, at_once: bool = False) -> None:
         """Take no more requests for this version; let it finish what it holds.
@@ -121,7 +121,7 @@ class Catalog:
         if not versions:
             del self._served[name]
         self._retire(model, at_once=at_once)
-        self.on_change()
+        self._on_change()
 
     def sweep(self) -> None:
         """Send live sequences away whose time is over, and close the versions that hold nothing any more."""
@@ -129,7 +129,7 @@ class Catalog:
         for model, end in list(self._retired.items()):
             if now >= end:
                 self._send_away(model)
-            if not (model.waiting or model.running or model.sessions):
+            if not (model.waiting or model.running or self._sessions.held_by(model)):
                 del self._retired[model]
                 model.close()
                 logger.info("unloaded %s version %d", model.version.name, model.version.number)
@@ -137,7 +137,7 @@ class Catalog:
     def _retire(self, model: Model, *, at_once: bool = False) -> None:
         model.closing = True
         self._retired[model] = self._clock() + self._drain_seconds
-        version, live = model.version, len(model.sessions)
+        version, live = model.version, self._sessions.held_by(model)
         drains = f"; its {live} live sequences have {self._drain_seconds:g} s" if live else ""
         logger.info("retiring %s version %d%s", version.name, version.number, drains)
         if at_once or not self._drain_seconds:
@@ -145,14 +145,21 @@ class Catalog:
 
     def _send_away(self, model: Model) -> None:
         self._retired[model] = math.inf
-        self.on_retire(model)
+        self._sessions.retire(model)
 
     def _labelled(self, name: str, version: int, label: str) -> int:
         if version:
-            found = f"is {label!r} beside version {version}: expected one of them"
+            found = f"is {_cut(label)!r} beside version {version}: expected one of them"
             raise InvalidRequest((Violation("version_label", found),))
         labels = self.labels.get(name, {})
         if label not in labels:
             known = ", ".join(sorted(labels)) or "none"
-            raise ModelNotFound(f"Request for unknown model: {name!r} has no label {label!r}; its labels are: {known}")
+            raise ModelNotFound(
+                f"Request for unknown model: {name!r} has no label {_cut(label)!r}; its labels are: {known}"
+            )
         return labels[label]
+
+
+def _cut(name: str) -> str:
+    """Keep the beginning of a name that a client sent: an error repeats it, and it may be of any length."""
+    return name if len(name) <= _SHOWN else name[:_SHOWN] + "..."

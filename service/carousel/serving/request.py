@@ -1,60 +1,201 @@
-"""The sequences of one request, collected as they step off."""
+"""The neck of the house: every request of every protocol is found, admitted, checked, submitted and answered here.
 
+A protocol's room reads a message into a `Request` and writes a `Pending` as its answer; what lies between is the same
+for all of them.
+"""
+
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from carousel.batching import Sequence
-from carousel.errors import CarouselError
+from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
+from carousel.serving.catalog import Catalog
+from carousel.serving.faults import unexpected
+from carousel.serving.inputs import BEGINNING, Tensors
+from carousel.serving.limits import Limits
 from carousel.serving.model import Model
+from carousel.serving.version import Version
+from carousel.tensors import FLOAT32
+
+ITEM = FLOAT32.itemsize
 
 
-class Group:
-    """One request's sequences: answered when the last one stepped off, failed when the first one failed.
+@dataclass(slots=True)
+class Request:
+    """One request for whole sequences, in the words of no protocol.
 
     Attributes:
-        sequences: One a sample, each with `take` as its `done`.
+        model: The model's name.
+        version: Its version; 0 is the newest that is served.
+        label: A label instead of a version; "" for none.
+        samples: How many sequences it holds.
+        lengths: Gives the timesteps of each as the message's shapes say, before anything else is read.
+        size: Bytes of the message; more timesteps than fit into it are not believed.
+        wants_sequences: Whether every timestep's output is wanted, so far as that is known before reading.
+        read: Reads the tensors against the version that was found.
+        deadline: Seconds on the loop's clock; inf where there is none.
+        trace: The id of the trace that the request is part of; "" without one.
     """
 
-    __slots__ = ("_answer", "_fail", "_left", "_model", "sequences")
+    model: str
+    version: int
+    label: str
+    samples: int
+    lengths: Callable[[], list[int]]
+    size: int
+    wants_sequences: bool
+    read: Callable[[Version], Tensors]
+    deadline: float = math.inf
+    trace: str = ""
+
+
+class Pending:
+    """A request that was let in: answered when its last sequence is done, failed with the first that fails.
+
+    Attributes:
+        version: What runs it.
+        tensors: What was read.
+        sequences: One an input, in order.
+        held: Bytes of its inputs and of its predicted answer.
+    """
+
+    __slots__ = ("_answer", "_fail", "_left", "_model", "_requests", "held", "sequences", "tensors", "version")
 
     def __init__(
-        self, model: Model, answer: Callable[[list[Sequence]], None], fail: Callable[[CarouselError], None]
+        self,
+        requests: "Requests",
+        model: Model,
+        held: int,
+        answer: "Callable[[Pending], None]",
+        fail: Callable[[CarouselError], None],
     ) -> None:
-        """Collect for one request; exactly one of `answer` and `fail` is called, once, unless it is abandoned."""
+        self._requests = requests
         self._model = model
         self._answer = answer
         self._fail = fail
         self._left = 0
+        self.version = model.version
+        self.held = held
+        self.tensors: Tensors
         self.sequences: list[Sequence] = []
 
-    def submit(self) -> None:
-        """Let the sequences in.
-
-        Raises:
-            CarouselError: As `Model.submit`; none is in then.
-        """
+    def submit(self, tensors: Tensors, deadline: float, trace: str) -> None:
+        """Let the sequences wait for their first tick."""
+        self.tensors = tensors
+        starts = tensors.starts or [BEGINNING] * len(tensors.inputs)
+        self.sequences = [
+            Sequence(
+                steps,
+                self._take,
+                return_sequences=tensors.return_sequences,
+                return_state=tensors.return_state,
+                state=start.state,
+                deadline=deadline,
+                trace=trace,
+            )
+            for steps, start in zip(tensors.inputs, starts, strict=True)
+        ]
         self._left = len(self.sequences)
-        try:
-            self._model.submit(self.sequences)
-        except CarouselError:
-            self._model.counters.requests_failed += 1
-            raise
-
-    def take(self, sequence: Sequence) -> None:
-        """Take a sequence that stepped off. After the request was failed or abandoned, the others say nothing new."""
-        if not self._left:
-            return
-        self._left -= 1
-        if sequence.error is None and self._left:
-            return
-        self._model.counters.answered(sequence.finished - sequence.arrived, failed=sequence.error is not None)
-        if sequence.error is None:
-            self._answer(self.sequences)
-        else:
-            self.abandon()
-            self._fail(sequence.error)
+        self._model.submit(self.sequences)
 
     def abandon(self) -> None:
         """Do no more of the work, and answer no more."""
-        self._left = 0
-        for sequence in self.sequences:
-            self._model.cancel(sequence)
+        if self._left:
+            self._left = 0
+            self._requests.release(self.held)
+            for sequence in self.sequences:
+                self._model.cancel(sequence)
+
+    def _take(self, sequence: Sequence) -> None:
+        if not self._left:
+            return  # it was failed or abandoned already
+        error = sequence.error
+        if error is not None:
+            self.abandon()
+        else:
+            self._left -= 1
+            if self._left:
+                return
+            self._requests.release(self.held)
+        self._model.counters.answered(sequence.finished - sequence.arrived, failed=error is not None)
+        if error is None:
+            try:
+                self._answer(self)
+            except Exception as bug:  # noqa: BLE001 - whatever a writer raises, the caller gets an answer
+                error = unexpected(bug, f"the answer of {self.version} could not be written")
+        if error is not None:
+            self._fail(error)
+
+
+class Requests:
+    """Takes the requests for whole sequences. Of the loop's thread alone.
+
+    Attributes:
+        held_bytes: Inputs and predicted answers of what is admitted and not answered.
+    """
+
+    def __init__(self, catalog: Catalog, limits: Limits) -> None:
+        self._catalog = catalog
+        self._limits = limits
+        self.held_bytes = 0
+
+    def submit(
+        self, request: Request, answer: Callable[[Pending], None], fail: Callable[[CarouselError], None]
+    ) -> Pending:
+        """Let a request in: exactly one of `answer` and `fail` is called, once, unless it is abandoned.
+
+        Refused before working: by the shapes alone, before anything else of the message is looked at.
+
+        Raises:
+            ModelNotFound, Overloaded, GoingAway, InvalidRequest, NotStateful, SnapshotRefused: It is refused; neither
+                `answer` nor `fail` is called then.
+        """
+        model = self._catalog.find(request.model, request.version, request.label)
+        try:
+            held = self._admit(request, model)
+            tensors = request.read(model.version)
+            tensors.checked(model.version, self._limits)
+        except CarouselError:
+            model.counters.requests_failed += 1
+            raise
+        pending = Pending(self, model, held, answer, fail)
+        self.held_bytes += held
+        pending.submit(tensors, request.deadline, request.trace)
+        return pending
+
+    def release(self, held: int) -> None:
+        """Take note that a request is over."""
+        self.held_bytes -= held
+
+    def _admit(self, request: Request, model: Model) -> int:
+        """Refuse by shapes alone; return the bytes that the request will hold."""
+        limits, signature, samples = self._limits, model.version.signature, request.samples
+        if samples > limits.samples:
+            found = f"holds {samples} sequences, the limit is {limits.samples} (max_samples)"
+            raise InvalidRequest((Violation("inputs", found),))
+        # No message holds more timesteps than fit into it, whatever its shapes say.
+        believed = request.size // (ITEM * math.prod(signature.features))
+        lengths = request.lengths()
+        sequences = request.wants_sequences and signature.sequence is not None
+        timesteps = max(0, min(believed, sum(lengths)))
+        longest = max(0, min(believed, max(lengths, default=0)))
+        held = request.size + self._reply_bytes(timesteps if sequences else samples, signature.units)
+        if self.held_bytes and self.held_bytes + held > limits.held_bytes:
+            raise Overloaded(
+                f"requests of {self.held_bytes} bytes wait for their answers, this one needs {held} more, and the "
+                f"limit is {limits.held_bytes} (max_held_bytes)"
+            )
+        model.admit(samples, timesteps, longest, request.deadline)
+        return held
+
+    def _reply_bytes(self, outputs: int, units: int) -> int:
+        """Predict the size of an answer of so many outputs, in bytes, and refuse one that is too large."""
+        reply, limit = ITEM * outputs * units, self._limits.reply_bytes
+        if reply > limit:
+            found = (
+                f"the answer would have {reply} bytes, the limit is {limit} (max_reply_bytes): send fewer timesteps "
+                "in a request, or ask for the last step"
+            )
+            raise InvalidRequest((Violation("return_sequences", found),))
+        return reply

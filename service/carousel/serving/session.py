@@ -1,87 +1,128 @@
-"""A live sequence: one left open. Each message rides as a sequence that starts where its predecessor ended."""
+"""A live sequence: its state on the server. Each message is a sequence that starts where the one before it ended."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
 
 from carousel.batching import Sequence
+from carousel.errors import CarouselError
+from carousel.serving.faults import unexpected
+from carousel.serving.inputs import Start
 from carousel.serving.model import Model
-from carousel.tensors import Floats
+from carousel.tensors import Samples
 
-Answered = Callable[["Session", Sequence], None]
+
+class Holder(Protocol):
+    """Holds a live sequence for a client, in the words of one protocol."""
+
+    def answered(self, session: "Session", sequence: Sequence, context: Any) -> None:
+        """Answer one message, in the order of feeding; `context` is what was fed with it."""
+
+    def failed(self, session: "Session", error: CarouselError, contexts: list[Any]) -> None:
+        """Answer the message that failed and all that were fed after it; the session has ended."""
+
+    def expired(self, session: "Session", idle_seconds: float) -> None:
+        """End the session: it was idle for too long."""
+
+    def sent_away(self, session: "Session") -> None:
+        """End the session: its version or the server goes away, and every message is answered."""
 
 
 class Session:
-    """The state of one live sequence on the server, and the messages that wait for it. Of the loop's thread alone.
+    """One live sequence on the server, and the messages that wait for their answers. Of the loop's thread alone.
 
     A new timestep costs one timestep, whatever came before; since chunks change no bit, the answers are those of one
-    unary call with all the steps.
+    unary call with all the timesteps.
 
     Attributes:
+        model: The version it runs on, from beginning to end.
+        scope: Whose it is: a stream, or the name of a model whose sequences have ids.
+        key: Its name there.
+        holder: Who answers its client.
         state: float32 [state_width] after every message answered so far; None is all zeros.
         timesteps: Taken so far, those before a snapshot it began from included.
         touched: When it was last fed or answered, in seconds on the loop's clock.
-        model: The version it rides on, from beginning to end.
+        leaving: Why it takes no more messages, while those fed before still run; None while it takes them.
     """
 
-    __slots__ = ("_answered", "_pending", "_running", "model", "return_sequences", "state", "timesteps", "touched")
+    __slots__ = (
+        "_fed",
+        "_touch",
+        "holder",
+        "key",
+        "leaving",
+        "model",
+        "return_sequences",
+        "scope",
+        "state",
+        "timesteps",
+        "touched",
+    )
 
     def __init__(
         self,
         model: Model,
-        answered: Answered,
-        now: float,
+        holder: Holder,
+        scope: Hashable,
+        key: Hashable,
+        start: Start,
         *,
-        return_sequences: bool = False,
-        state: Floats | None = None,
-        timesteps: int = 0,
+        return_sequences: bool,
+        touch: "Callable[[Session], float]",
     ) -> None:
-        """Open on `model`; `answered` is called with each message's ride, in order, once `state` is up to date."""
+        """Begin; `touch` is called whenever it is fed or answered, and gives the time, in seconds on a clock."""
         self.model = model
+        self.holder = holder
+        self.scope = scope
+        self.key = key
         self.return_sequences = return_sequences
-        self.state = state
-        self.timesteps = timesteps
-        self.touched = now
-        self._answered = answered
-        self._pending: deque[Sequence] = deque()
-        self._running: Sequence | None = None
-        model.sessions[self] = None
-        model.counters.sessions_opened += 1
+        self.state = start.state
+        self.timesteps = start.timesteps
+        self._touch = touch
+        self.touched = touch(self)
+        self.leaving: CarouselError | None = None
+        self._fed: deque[tuple[Sequence, Any]] = deque()  # the first of them runs
 
     @property
     def idle(self) -> bool:
         """Whether every message was answered."""
-        return self._running is None
+        return not self._fed
 
-    def feed(self, inputs: Floats, now: float, trace: str = "") -> Sequence:
-        """Let new timesteps, float32 [timesteps, input_dim], ride after those before; return their ride."""
-        self.touched = now
-        ride = Sequence(inputs, self._done, return_sequences=self.return_sequences, return_state=True, trace=trace)
-        self._pending.append(ride)
-        if self._running is None:
-            self._next()
-        return ride
+    def feed(self, inputs: Samples, context: Any, trace: str = "") -> None:
+        """Run new timesteps, [timesteps, ...] as the signature says, after those before."""
+        self.touched = self._touch(self)
+        sequence = Sequence(inputs, self._done, return_sequences=self.return_sequences, return_state=True, trace=trace)
+        self._fed.append((sequence, context))
+        if len(self._fed) == 1:
+            self._run()
 
-    def close(self, reason: str) -> None:
-        """Give up the state and whatever has not ridden yet. `reason` is counted."""
-        if self in self.model.sessions:
-            del self.model.sessions[self]
-            self.model.counters.sessions_closed[reason] += 1
-        self._pending.clear()
-        if self._running is not None:
-            self.model.cancel(self._running)
-            self._running = None
+    def drop(self) -> list[Any]:
+        """Give up what is not answered yet; return its contexts. Of `Sessions` alone."""
+        if self._fed:
+            self.model.cancel(self._fed[0][0])
+        contexts = [context for _, context in self._fed]
+        self._fed.clear()
+        return contexts
 
-    def _next(self) -> None:
-        self._running = ride = self._pending.popleft()
-        ride.state = self.state
-        self.model.resume(ride)
+    def _run(self) -> None:
+        sequence = self._fed[0][0]
+        sequence.state = self.state
+        self.model.submit([sequence])
 
-    def _done(self, ride: Sequence) -> None:
-        self._running = None
-        self.model.counters.answered(ride.finished - ride.arrived, failed=ride.error is not None)
-        if ride.error is None:
-            self.state = ride.state
-            self.timesteps += ride.timesteps
-            if self._pending:
-                self._next()
-        self._answered(self, ride)
+    def _done(self, sequence: Sequence) -> None:
+        self.touched = self._touch(self)
+        error = sequence.error
+        self.model.counters.answered(sequence.finished - sequence.arrived, failed=error is not None)
+        if error is None:
+            _, context = self._fed.popleft()
+            self.state = sequence.state
+            self.timesteps += sequence.timesteps
+            if self._fed:
+                self._run()
+            try:
+                self.holder.answered(self, sequence, context)
+            except Exception as bug:  # noqa: BLE001 - whatever a writer raises, the caller gets an answer
+                error = unexpected(bug, f"an answer of {self.model.version} could not be written")
+                self.holder.failed(self, error, [context, *self.drop()])
+        else:
+            self.holder.failed(self, error, self.drop())

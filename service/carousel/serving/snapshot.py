@@ -15,6 +15,7 @@ from carousel.tensors import FLOAT32, Floats, to_bytes
 _HEAD = struct.Struct("<4s16sQ")
 _SUM = struct.Struct("<I")
 _MAGIC = b"CRS1"
+_MAX_TIMESTEPS = 1 << 60
 
 
 def write_snapshot(fingerprint: str, timesteps: int, state: Floats) -> bytes:
@@ -43,6 +44,10 @@ def read_snapshot(snapshot: bytes, fingerprint: str, state_width: int) -> tuple[
     state = np.frombuffer(body, FLOAT32, offset=_HEAD.size)
     if len(state) != state_width:
         raise SnapshotRefused(f"the state holds {len(state)} floats, and this model's {state_width}")
+    if timesteps > _MAX_TIMESTEPS:
+        raise SnapshotRefused(f"the state says that {timesteps} timesteps were taken, and none has taken so many")
+    if not np.isfinite(state).all():
+        raise SnapshotRefused("the state holds NaN or infinity, which no state of Carousel's does")
     return timesteps, state
 
 

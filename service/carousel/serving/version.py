@@ -18,7 +18,7 @@ class Version:
 
     Attributes:
         name, number: Where it stands in the repository: `<name>/<number>/`.
-        states: The parts of a row of state, in order; empty for a model that cannot ride in chunks.
+        states: The parts of a row of state, in order; empty for a model that cannot be cut in time.
         not_preferred_because: Why no engine before this one in ENGINES serves it; empty where it is the first.
         batch_invariant: Whether on this machine no answer depended on its batch or chunks by a single bit; None where
             the engine does not promise it.
@@ -33,6 +33,9 @@ class Version:
     costs: Costs
     not_preferred_because: str
     batch_invariant: bool | None
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
 
     @property
     def state_width(self) -> int:

@@ -7,7 +7,7 @@ from carousel.telemetry.counters import SECONDS, Exemplar, Histogram, ModelCount
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
 from carousel.telemetry.logs import LogFormat, fields, log_to_stderr
 from carousel.telemetry.process import Usage, raise_descriptor_limit, version, versions
-from carousel.telemetry.readings import ModelReadings, Readings
+from carousel.telemetry.readings import ModelReadings, Readings, SessionReadings
 
 __all__ = [
     "INSTRUMENTS",
@@ -20,6 +20,7 @@ __all__ = [
     "ModelReadings",
     "Readings",
     "RpcCounters",
+    "SessionReadings",
     "Usage",
     "fields",
     "log_to_stderr",

@@ -89,6 +89,21 @@ class ModelCounters:
             histogram.add(rows, count=ticks)
         return histogram
 
+    def ticked(self, rows: int, steps: int, seconds: float, predicted: float) -> None:
+        """Count a tick of `steps` timesteps of `rows` rows that took so long, and what it was predicted to take."""
+        self.steps += rows * steps
+        self.ticks[rows] += 1
+        self.ticks_ns[rows] += round(seconds * 1e9)
+        self.tick_steps.add(steps)
+        self.predicted_seconds += predicted
+        self.engine_seconds += seconds
+
+    def done(self, waited: float, ran: float, trace: str) -> None:
+        """Count a sequence that is done: seconds until its first tick, and from there to the end."""
+        self.sequences["done"] += 1
+        self.wait.add(waited, trace)
+        self.run.add(ran, trace)
+
     def answered(self, seconds: float, *, failed: bool) -> None:
         """Count a request that was let in and is over, and how long that took."""
         nanoseconds = round(seconds * 1e9)

@@ -263,7 +263,7 @@ _OF_WORK = (
 )
 
 _OF_SESSIONS = (
-    Instrument("carousel_sessions_open", "gauge", "Live sequences open.", _MODEL, _models(lambda m: m.sessions)),
+    Instrument("carousel_sessions_open", "gauge", "Live sequences open.", _MODEL, _models(lambda m: m.sessions.open)),
     Instrument(
         "carousel_sessions_opened_total",
         "counter",
@@ -285,14 +285,14 @@ _OF_SESSIONS = (
         "gauge",
         "Idle time of the live sequence that is idle longest.",
         _MODEL,
-        _models(lambda m: m.oldest_idle_seconds),
+        _models(lambda m: m.sessions.oldest_idle_seconds),
     ),
     Instrument(
         "carousel_session_state_bytes",
         "gauge",
         "Size of the states held for live sequences.",
         _MODEL,
-        _models(lambda m: m.state_bytes),
+        _models(lambda m: m.sessions.state_bytes),
     ),
 )
 

@@ -3,9 +3,32 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from carousel.telemetry.counters import ModelCounters, RpcCounters
 from carousel.telemetry.process import Usage
+
+
+class SessionReadings(NamedTuple):
+    """The live sequences of one model version at one moment.
+
+    Attributes:
+        open: How many there are.
+        oldest_idle_seconds: Idle time of the one that is idle longest.
+        state_bytes: Of all their states.
+    """
+
+    open: int = 0
+    oldest_idle_seconds: float = 0.0
+    state_bytes: int = 0
+
+    def joined(self, other: "SessionReadings") -> "SessionReadings":
+        """Add another worker's."""
+        return SessionReadings(
+            self.open + other.open,
+            max(self.oldest_idle_seconds, other.oldest_idle_seconds),
+            self.state_bytes + other.state_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +44,11 @@ class ModelReadings:
     running: int
     waiting: int
     backlog_seconds: float
-    sessions: int
-    oldest_idle_seconds: float
-    state_bytes: int
+    sessions: SessionReadings
 
     def past(self) -> "ModelReadings":
         """Keep what was counted; nothing is here any more."""
-        return replace(
-            self, running=0, waiting=0, backlog_seconds=0.0, sessions=0, oldest_idle_seconds=0.0, state_bytes=0
-        )
+        return replace(self, running=0, waiting=0, backlog_seconds=0.0, sessions=SessionReadings())
 
     def joined(self, other: "ModelReadings") -> "ModelReadings":
         """Add another worker's numbers of the same version."""
@@ -41,9 +60,7 @@ class ModelReadings:
             running=self.running + other.running,
             waiting=self.waiting + other.waiting,
             backlog_seconds=self.backlog_seconds + other.backlog_seconds,
-            sessions=self.sessions + other.sessions,
-            oldest_idle_seconds=max(self.oldest_idle_seconds, other.oldest_idle_seconds),
-            state_bytes=self.state_bytes + other.state_bytes,
+            sessions=self.sessions.joined(other.sessions),
         )
 
 

@@ -1,19 +1,6 @@
-"""What server and client both write: v1 messages, and errors as gRPC codes."""
+"""What server and client both write: v1 tensors, and errors as gRPC codes."""
 
 from carousel.wire.codes import MAX_DETAILS, code_of, error_of, named, status_of
-from carousel.wire.messages import Bounds, describe_raw, finite, read_steps, read_tensor, shape_faults, write_tensor
+from carousel.wire.messages import DATA_TYPES, read_tensor, write_tensor
 
-__all__ = [
-    "MAX_DETAILS",
-    "Bounds",
-    "code_of",
-    "describe_raw",
-    "error_of",
-    "finite",
-    "named",
-    "read_steps",
-    "read_tensor",
-    "shape_faults",
-    "status_of",
-    "write_tensor",
-]
+__all__ = ["DATA_TYPES", "MAX_DETAILS", "code_of", "error_of", "named", "read_tensor", "status_of", "write_tensor"]

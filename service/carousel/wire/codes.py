@@ -28,6 +28,7 @@ _CODES: dict[type[CarouselError], StatusCode] = {
     errors.DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
     errors.Cancelled: StatusCode.CANCELLED,
     errors.EngineFault: StatusCode.INTERNAL,
+    errors.ServerFault: StatusCode.INTERNAL,
     errors.ModelRejected: StatusCode.FAILED_PRECONDITION,
     errors.Unreachable: StatusCode.UNAVAILABLE,
 }

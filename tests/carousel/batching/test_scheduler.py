@@ -12,7 +12,7 @@ from carousel.artifact import Signature, State, TensorSpec
 from carousel.batching import Admission, Scheduler, Sequence
 from carousel.batching.scheduler import PATIENCE
 from carousel.errors import DeadlineExceeded, EngineFault
-from carousel.serving import Group, Model, Version
+from carousel.serving import Limits, Model, Request, Requests, Tensors, Version
 from carousel.testing import FakeEngine, flat_costs
 
 TICK = 0.002
@@ -87,7 +87,7 @@ class House:
                 sums = start + np.cumsum(sequence.inputs, axis=0)
                 expected = sums if sequence.return_sequences else sums[-1]
                 assert sequence.output.tolist() == expected.tolist()
-                if sequence.return_state and self.model.stateful:
+                if sequence.return_state and self.model.version.states:
                     assert sequence.state.tolist() == sums[-1].tolist()
         assert self.model.backlog == 0.0
         assert self.model.counters.padded_steps == 0
@@ -111,7 +111,7 @@ def play(house, happenings):
     for kind, *how in happenings:
         if kind == "add":
             timesteps, full, state, start = how
-            stateful = house.model.stateful
+            stateful = bool(house.model.version.states)
             house.add(
                 timesteps,
                 start if start and stateful else None,
@@ -330,17 +330,39 @@ def test_an_answer_that_fails_ends_nobody_elses_ride(steps, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+class One:
+    """A catalog of one model."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def find(self, *_):
+        return self.model
+
+
 def test_a_request_is_answered_or_failed_once_however_its_sequences_end():
     """One that could not be done in time fails the request, though its mate steps off in time in the same tick."""
     house, said = House(rows=1, steps=4), []
-    group = Group(house.model, lambda _: said.append("answered"), lambda error: said.append(type(error)))
+    requests = Requests(One(house.model), Limits())
     deadline = house.now + 30 * house.costs.step_seconds(1)
-    lengths = (2, 100, 100)
-    group.sequences = [Sequence(np.ones((n, 1), np.float32), group.take, deadline=deadline) for n in lengths]
-    group.submit()
+    inputs = [np.ones((n, 1), np.float32) for n in (2, 100, 100)]
+    house.model.admit = lambda *_: None  # it is refused otherwise: the deadline cannot be met
+    request = Request(
+        model="m",
+        version=0,
+        label="",
+        samples=3,
+        lengths=lambda: [len(steps) for steps in inputs],
+        size=10_000,
+        wants_sequences=False,
+        read=lambda _: Tensors(inputs, lambda i, part: f"inputs[{i}].{part}"),
+        deadline=deadline,
+    )
+    requests.submit(request, lambda _: said.append("answered"), lambda error: said.append(type(error)))
     house.finish()
     assert said == [DeadlineExceeded]
     assert house.model.counters.requests_failed == 1
+    assert requests.held_bytes == 0
 
 
 def cancel_in_its_own_answer(house):

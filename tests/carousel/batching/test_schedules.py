@@ -83,7 +83,7 @@ def check(stack, engine, seed):
             length = int(min(60, 1 + chance.lognormal(1.5, 1.2)))
             sequence = ride(chance, width, chance.standard_normal((length, 3)).astype(np.float32), now[0])
             everyone.append(sequence)
-            model.resume(sequence)
+            model.submit([sequence])
         if everyone and chance.random() < 0.2:
             victim = everyone[int(chance.integers(len(everyone)))]
             if not victim.over:

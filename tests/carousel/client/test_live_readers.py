@@ -40,17 +40,17 @@ def test_a_client_that_stops_reading_costs_bounded_memory_and_hurts_nobody(serve
             yield request
 
     def unsent():
-        return sum(stream._call.unsent for stream in serving.server._services._live._streams)
+        return sum(stream._call.unsent for stream in serving.server._services.streams.all)
 
-    def unridden():
-        return sum(stream._unridden for stream in serving.server._services._live._streams)
+    def held():
+        return sum(stream.held_bytes for stream in serving.server._services.streams.all)
 
     with grpc.insecure_channel(serving.target) as channel, Client(serving.target) as client:
         answers = InferenceServiceStub(channel).Stream(requests())
-        settled(lambda: (len(sent), serving.on_loop(unsent), serving.on_loop(unridden)))
+        settled(lambda: (len(sent), serving.on_loop(unsent), serving.on_loop(held)))
         assert len(sent) < MESSAGES
         assert serving.on_loop(unsent) < 8 << 20
-        assert serving.on_loop(unridden) < 8 << 20
+        assert serving.on_loop(held) < 8 << 20
         assert client.predict("small", [np.ones((2, 3))])[0].output.shape == (2,)
         assert sum(1 for _ in answers) == MESSAGES
 
@@ -61,7 +61,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(server):
     step = np.ones((1, 3), np.float32)
 
     def sessions():
-        return serving.on_loop(lambda: len(serving.server._catalog.find("small").sessions))
+        return serving.on_loop(lambda: len(serving.server._sessions))
 
     client = Client(serving.target)
     fleet = client.fleet()

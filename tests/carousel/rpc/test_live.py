@@ -70,7 +70,7 @@ def talk_to():
 
 
 def sessions(serving):
-    return serving.on_loop(lambda: sum(len(model.sessions) for model in serving.server._catalog.everyone()))
+    return serving.on_loop(lambda: len(serving.server._sessions))
 
 
 def closed(serving):
@@ -152,13 +152,13 @@ def test_a_snapshot_goes_on_where_it_was_taken(talk, stub):
 
 
 OPEN_ALREADY = "open: live sequence 'a' is open already; close it first"
-NOT_OPEN = "key: no live sequence 'b' is open on this stream; its first message must open it"
+NOT_OPEN = "key: no live sequence 'b' is open on this stream; its first message opens it"
 REFUSALS = {
     "opened twice": ({"key": "a", "open": SMALL}, "InvalidRequest", OPEN_ALREADY),
     "never opened": ({"key": "b"}, "InvalidRequest", NOT_OPEN),
     "unknown model": ({"key": "b", "open": Open(model="nope")}, "ModelNotFound", "'nope' is not served"),
     "unknown version": ({"key": "b", "open": Open(model="small", version=7)}, "ModelNotFound", "has no version 7"),
-    "rides whole": ({"key": "b", "open": Open(model="whole")}, "NotStateful", "whole cannot ride in chunks"),
+    "rides whole": ({"key": "b", "open": Open(model="whole")}, "NotStateful", "whole cannot be cut in time"),
     "no state": ({"key": "b", "open": Open(model="small", initial_state=b"?")}, "SnapshotRefused", "1 bytes that are"),
 }
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from carousel.errors import ModelNotFound
-from carousel.serving import Catalog, Loader, Model, Policies
+from carousel.serving import Catalog, Limits, Loader, Model, Policies, Sessions
 from carousel.serving import loader as loading
 from carousel.settings import ModelPolicy
 
@@ -28,7 +28,7 @@ class Followed:
     def __init__(self, repository, source, **options):
         self.repository, self.source = repository, source
         self.folder = repository / "small"
-        self.catalog = Catalog()
+        self.catalog = Catalog(Sessions(Limits(), max_open=9, max_per_scope=9, idle_seconds=60))
         standard = {"policies": Policies(1), "choice": "auto", "threads": 1, "every": 60}
         self.loader = Loader(repository, self.catalog, lambda f: f(), self._add, **standard | options)
 

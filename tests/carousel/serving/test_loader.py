@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from carousel.errors import GoingAway, ModelNotFound
-from carousel.serving import Catalog, Loader, Model, Policies
+from carousel.serving import Catalog, Limits, Loader, Model, Policies, Sessions
 
 
 class Admitting:
@@ -23,7 +23,7 @@ class Admitting:
 def follow(only):
     """A repository of the small model, its catalog, and a loader that looks when it is told to."""
     folder = only("small")
-    catalog = Catalog()
+    catalog = Catalog(Sessions(Limits(), max_open=9, max_per_scope=9, idle_seconds=60))
 
     def add(version):
         catalog.add(Model(version, Admitting(), lambda function: function()))

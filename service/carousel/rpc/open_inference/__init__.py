@@ -1,6 +1,6 @@
-"""The Open Inference Protocol with Triton's extensions: the clients people already have, on the same data plane."""
+"""The Open Inference Protocol with Triton's extensions: its messages read and written."""
 
 from carousel.rpc.open_inference.control import Repository
-from carousel.rpc.open_inference.service import SERVICE, OpenInference
+from carousel.rpc.open_inference.grpc_inference import OPEN_INFERENCE, OpenInference
 
-__all__ = ["SERVICE", "OpenInference", "Repository"]
+__all__ = ["OPEN_INFERENCE", "OpenInference", "Repository"]

@@ -1,15 +1,12 @@
 """The protocol's tensors to numpy arrays and back. No copy is made of raw float32 contents on the way in."""
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from carousel.errors import Violation
 from carousel.stubs.oip.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
-from carousel.tensors import LARGEST, Floats, describe, to_bytes
-from carousel.wire import describe_raw
+from carousel.tensors import Floats, Samples, describe, describe_raw, to_bytes
 
 FLOATS = ("FP32", "FP64", "FP16")
 INTEGERS = ("INT32", "INT64")
@@ -17,39 +14,52 @@ INTEGERS = ("INT32", "INT64")
 _DTYPES = {
     name: np.dtype(code) for name, code in zip(FLOATS + INTEGERS, ("<f4", "<f8", "<f2", "<i4", "<i8"), strict=True)
 }
+DATATYPES = {_DTYPES[name]: name for name in ("FP32", "INT32", "INT64")}
+"""The protocol's words for what a model may take."""
+
+_MAX_RANK = 8
+_MAX_DIMENSION = 2**31 - 1
+_SHOWN = 16  # characters of a datatype that there is not
+
 _FIELDS = {"FP32": "fp32_contents", "FP64": "fp64_contents", "INT32": "int_contents", "INT64": "int64_contents"}
 
 
 def read_tensor(
-    tensor: ModelInferRequest.InferInputTensor, raw: bytes | None, datatypes: tuple[str, ...]
-) -> tuple[NDArray[Any] | None, list[Violation]]:
+    tensor: ModelInferRequest.InferInputTensor,
+    raw: bytes | None,
+    datatypes: tuple[str, ...],
+    faults: list[Violation],
+) -> Samples | None:
     """Read an input of one of `datatypes`; `raw` are its raw contents, None where it has typed ones.
 
     Returns:
-        The tensor and no violations, or None and every fault there is.
+        The tensor, or None and every fault in `faults`.
     """
-    name, shape = tensor.name, tuple(tensor.shape)
-    faults = []
+    name, shape, before = tensor.name, tensor.shape, len(faults)
     if tensor.datatype not in datatypes:
-        found = f"is {tensor.datatype or 'missing'}, expected {' or '.join(datatypes)}"
+        found = f"is {tensor.datatype[:_SHOWN] or 'missing'}, expected {' or '.join(datatypes)}"
         faults.append(Violation(f"{name}.datatype", found))
     if "shared_memory_region" in tensor.parameters:
         faults.append(Violation(f"{name}.parameters", "names a shared memory region; send the tensor in the request"))
-    if any(d < 0 for d in shape):
+    # Counts first, arithmetic after: a sender may claim a million dimensions of 2**62.
+    if len(shape) > _MAX_RANK:
+        faults.append(Violation(f"{name}.shape", f"has rank {len(shape)}, expected {_MAX_RANK} at most"))
+    elif shape and min(shape) < 0:
         faults.append(Violation(f"{name}.shape", f"is {describe_raw(shape)}, and a dimension cannot be negative"))
-    elif math.prod(shape) > LARGEST:
-        faults.append(Violation(f"{name}.shape", f"is {describe(shape)}, more than the {LARGEST} elements allowed"))
+    elif shape and max(shape) > _MAX_DIMENSION:
+        faults.append(Violation(f"{name}.shape", f"is {describe(shape)}, and no message holds so many elements"))
     if raw is not None and tensor.HasField("contents"):
         faults.append(Violation(f"{name}.contents", "stands beside raw_input_contents; send one of the two"))
-    if faults:
-        return None, faults
+    if len(faults) > before:
+        return None
     array, found = _contents(tensor, raw)
     if array is None:
-        return None, [Violation(f"{name}.contents", found)]
-    return array.reshape(shape), []
+        faults.append(Violation(f"{name}.contents", found))
+        return None
+    return array.reshape(tuple(shape))
 
 
-def _contents(tensor: ModelInferRequest.InferInputTensor, raw: bytes | None) -> tuple[NDArray[Any] | None, str]:
+def _contents(tensor: ModelInferRequest.InferInputTensor, raw: bytes | None) -> tuple[Samples | None, str]:
     """Read the elements in a row, or say what is wrong with them."""
     name, dtype, elements = tensor.datatype, _DTYPES[tensor.datatype], math.prod(tensor.shape)
     needs = f"shape {describe(tensor.shape)} of {name} needs"

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from carousel.errors import CarouselError
+from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import fail
 from carousel.serving import Catalog
 from carousel.stubs.oip.open_inference_pb2 import (
@@ -19,7 +20,7 @@ from carousel.transport import Call, Code, Status
 
 
 class Repository(Protocol):
-    """Who loads and unloads models; `then` is called on the loop's thread with what it came to."""
+    """Loads and unloads models; `then` is called on the loop's thread with the error, or None."""
 
     def load(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
         """Serve a model from now on."""
@@ -36,19 +37,23 @@ class RepositoryMethods:
     """RepositoryIndex, RepositoryModelLoad and RepositoryModelUnload.
 
     Attributes:
-        repository: Who is asked; set before the first call.
+        unary: Each by its name.
     """
 
-    repository: Repository
-
-    def __init__(self, catalog: Catalog, *, control: bool) -> None:
+    def __init__(self, catalog: Catalog, repository: Repository, *, control: bool) -> None:
         """List what is served and what is rejected; load and unload only with `control`."""
         self._catalog = catalog
+        self._repository = repository
         self._control = control
+        self.unary: dict[str, Callable[[Call, bytes], None]] = {
+            "RepositoryIndex": self.index,
+            "RepositoryModelLoad": self.load,
+            "RepositoryModelUnload": self.unload,
+        }
 
     def index(self, call: Call, message: bytes) -> None:
         """List the versions that are served, on their way out, or rejected."""
-        ready = RepositoryIndexRequest.FromString(message).ready
+        ready = parse(RepositoryIndexRequest, message).ready
         response = RepositoryIndexResponse()
         served = {(model.version.name, model.version.number) for model in self._catalog}
         for model in self._catalog.everyone():
@@ -58,23 +63,23 @@ class RepositoryMethods:
                 version = model.version
                 response.models.add(name=version.name, version=str(version.number), state=state, reason=reason)
         if not ready:
-            for (name, number), reason in sorted(self.repository.rejected.items()):
+            for (name, number), reason in sorted(self._repository.rejected.items()):
                 response.models.add(name=name, version=str(number), state="UNAVAILABLE", reason=reason)
         call.reply(response.SerializeToString())
 
     def load(self, call: Call, message: bytes) -> None:
         """Load a model that was unloaded or rejected, and answer once it is served."""
-        request = RepositoryModelLoadRequest.FromString(message)
+        request = parse(RepositoryModelLoadRequest, message)
         if self._allowed(call, request):
             answer = RepositoryModelLoadResponse().SerializeToString()
-            self.repository.load(request.model_name, partial(_answer, call, answer))
+            self._repository.load(request.model_name, partial(_answer, call, answer))
 
     def unload(self, call: Call, message: bytes) -> None:
         """Take no more requests for a model, and answer at once; it finishes what it holds."""
-        request = RepositoryModelUnloadRequest.FromString(message)
+        request = parse(RepositoryModelUnloadRequest, message)
         if self._allowed(call, request):
             answer = RepositoryModelUnloadResponse().SerializeToString()
-            self.repository.unload(request.model_name, partial(_answer, call, answer))
+            self._repository.unload(request.model_name, partial(_answer, call, answer))
 
     def _allowed(self, call: Call, request: RepositoryModelLoadRequest | RepositoryModelUnloadRequest) -> bool:
         if not self._control:

@@ -4,146 +4,81 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from google.protobuf.message import DecodeError
-
 from carousel.errors import CarouselError, GoingAway
-from carousel.rpc.interceptors import fail, not_a_message
 from carousel.rpc.open_inference.infer import Infer
+from carousel.rpc.stream import Stream, Streams
 from carousel.rpc.trace import trace_of
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from carousel.transport import Call
 
-_ELSEWHERE = "the server is going away: stream elsewhere"
 
-_UNSENT = 1 << 20
-"""Bytes of answers that may wait for a slow reader before its stream is read no further."""
-
-_UNANSWERED = 1024
-"""Requests of one stream that may wait for their answers before it is read no further."""
-
-
-class Streams:
-    """The open streams of this server."""
-
-    def __init__(self, infer: Infer) -> None:
-        self._infer = infer
-        self._open: dict[_Stream, None] = {}
-        self._draining = False
-
-    def stream(self, call: Call) -> None:
-        """Serve one stream until the client has no more."""
-        stream = _Stream(self, call, self._infer)
-        self._open[stream] = None
-        stream.read()
-
-    def go_away(self) -> None:
-        """End each stream once all that it asked is answered."""
-        self._draining = True
-        for stream in list(self._open):
-            stream.end_if_done()
-
-    @property
-    def draining(self) -> bool:
-        """Whether no stream may stay."""
-        return self._draining
-
-    def ended(self, stream: "_Stream") -> None:
-        """Note that a stream was closed."""
-        self._open.pop(stream, None)
-
-
-class _Turn:
+class _Place:
     """One request of a stream, in its place among the others; its answer waits for theirs."""
 
-    __slots__ = ("abandon", "response")
+    __slots__ = ("abandon", "response", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.response: ModelStreamInferResponse | None = None
         self.abandon: Callable[[], None] | None = None
 
 
-class _Stream:
-    """One stream: its requests in order, and its pace."""
+class InferStream:
+    """One stream of requests."""
 
-    def __init__(self, streams: Streams, call: Call, infer: Infer) -> None:
-        self._streams = streams
-        self._call = call
-        self._trace = trace_of(call.metadata)
+    open = False
+
+    def __init__(self, infer: Infer, streams: Streams, call: Call) -> None:
+        """Serve a call until its client has no more."""
         self._infer = infer
-        self._reading = False
-        self._half_closed = False
-        self._turns: deque[_Turn] = deque()
-        call.on_cancel = self._abandon
-        call.on_sent = self.read
+        self._lifecycle = streams.lifecycle
+        self._deadline = call.deadline
+        self._trace = trace_of(call.metadata)
+        self._places: deque[_Place] = deque()
+        self._stream = Stream(streams, call, ModelInferRequest)
+        self._stream.begin(self)
 
-    def read(self) -> None:
-        """Ask for the next request, unless answers pile up: then the client's sends wait, which is flow control."""
-        waits = self._reading or self._half_closed
-        if not waits and len(self._turns) < _UNANSWERED and self._call.unsent < _UNSENT:
-            self._reading = True
-            self._call.receive(self._received)
-
-    def end_if_done(self) -> None:
-        """End when the client has no more to ask, or the server no more to give."""
-        if self._turns or not (self._half_closed or self._streams.draining):
-            return
-        self._streams.ended(self)
-        if self._half_closed:
-            self._call.finish()
-        else:
-            fail(self._call, GoingAway(_ELSEWHERE))
-
-    def _received(self, message: bytes | None) -> None:
-        self._reading = False
-        if message is None:
-            self._half_closed = True
-            self.end_if_done()
-            return
-        try:
-            request = ModelInferRequest.FromString(message)
-        except DecodeError:
-            fail(self._call, not_a_message(self._call, message))
-            self._abandon()
-            return
-        self._take(request)
-        self.read()
-
-    def _take(self, request: ModelInferRequest) -> None:
-        turn = _Turn()
-        self._turns.append(turn)
+    def take(self, request: ModelInferRequest) -> None:
+        """Begin one request."""
+        place = _Place(request.ByteSize())
+        self._places.append(place)
+        self._stream.expect(place.size)
         flag = request.parameters.get("triton_enable_empty_final_response")
         final = flag is not None and flag.bool_param
-        refuse = partial(self._failed, turn, request.id)
-        if self._streams.draining:
-            refuse(GoingAway(_ELSEWHERE))
+        failed = partial(self._failed, place, request.id)
+        if self._lifecycle.draining:
+            failed(GoingAway("the server is going away: stream elsewhere"))
             return
         try:
-            turn.abandon = self._infer.begin(
-                request, self._call.deadline, self._trace, partial(self._answered, turn, final=final), refuse
-            )
+            answered = partial(self._answered, place, final=final)
+            place.abandon = self._infer.begin(request, place.size, self._deadline, self._trace, answered, failed)
         except CarouselError as error:
-            refuse(error)
+            failed(error)
 
-    def _answered(self, turn: _Turn, response: ModelInferResponse, *, final: bool) -> None:
+    def refuse(self, _request: ModelInferRequest, error: CarouselError) -> None:
+        """End the stream: each request answers for its own errors, so this is none of them."""
+        self._stream.fail(error)
+
+    def ended(self, *, client_gone: bool) -> None:  # noqa: ARG002 - both ends are the same here
+        """Do no more of the work."""
+        for place in self._places:
+            if place.abandon is not None:
+                place.abandon()
+        self._places.clear()
+
+    def _answered(self, place: _Place, response: ModelInferResponse, *, final: bool) -> None:
         if final:
             response.parameters["triton_final_response"].bool_param = True
-        self._give(turn, ModelStreamInferResponse(infer_response=response))
+        self._give(place, ModelStreamInferResponse(infer_response=response))
 
-    def _failed(self, turn: _Turn, id_: str, error: CarouselError) -> None:
+    def _failed(self, place: _Place, id_: str, error: CarouselError) -> None:
         response = ModelStreamInferResponse(error_message=error.message, infer_response=ModelInferResponse(id=id_))
-        self._give(turn, response)
+        self._give(place, response)
 
-    def _give(self, turn: _Turn, response: ModelStreamInferResponse) -> None:
-        turn.response = response
-        while self._turns and (first := self._turns[0].response) is not None:
-            self._turns.popleft()
-            self._call.send(first.SerializeToString())
-        self.read()
-        self.end_if_done()
-
-    def _abandon(self) -> None:
-        for turn in self._turns:
-            if turn.abandon is not None:
-                turn.abandon()
-        self._turns.clear()
-        self._streams.ended(self)
+    def _give(self, place: _Place, response: ModelStreamInferResponse) -> None:
+        place.response = response
+        while self._places and (first := self._places[0].response) is not None:
+            self._stream.settle(self._places.popleft().size)
+            self._stream.send(first)
+        self._stream.read()
+        self._stream.end_if_done()

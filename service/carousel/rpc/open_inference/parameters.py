@@ -16,22 +16,24 @@ class Parameters(NamedTuple):
         sequence: The id of the live sequence the request belongs to; None where it is a request of its own.
         start, end: Whether it is the first, or the last, of its live sequence.
         timeout: Seconds after which nobody waits for the answer; None for no such limit.
-        final: Whether the client wants to be told that a response is its request's last.
     """
 
     sequence: int | str | None
     start: bool
     end: bool
     timeout: float | None
-    final: bool
 
 
-def read_parameters(parameters: Mapping[str, InferParameter]) -> tuple[Parameters, list[Violation]]:
-    """Read a request's parameters, and name every fault."""
+def read_parameters(parameters: Mapping[str, InferParameter], max_name: int) -> tuple[Parameters, list[Violation]]:
+    """Read a request's parameters, and name every fault; an id may have `max_name` characters."""
     if not parameters:
         return _NOTHING, []
     faults: list[Violation] = []
     sequence = _whole(parameters, "sequence_id", faults, or_text=True)
+    if isinstance(sequence, str) and len(sequence) > max_name:
+        found = f"has {len(sequence)} characters, the limit is {max_name} (max_name_bytes)"
+        faults.append(Violation("parameters.sequence_id", found))
+        sequence = ""
     start, end = _flag(parameters, "sequence_start", faults), _flag(parameters, "sequence_end", faults)
     if not sequence and (start or end):
         faults.append(Violation("parameters.sequence_id", "is missing beside sequence_start or sequence_end"))
@@ -46,11 +48,10 @@ def read_parameters(parameters: Mapping[str, InferParameter]) -> tuple[Parameter
         found = "is not taken with a sequence_id: a step that was dropped would leave a gap; use a gRPC deadline"
         faults.append(Violation("parameters.timeout", found))
     seconds = timeout / _MICROSECONDS if timeout else None
-    final = _flag(parameters, "triton_enable_empty_final_response", faults)
-    return Parameters(sequence or None, start, end, seconds, final), faults
+    return Parameters(sequence or None, start, end, seconds), faults
 
 
-_NOTHING = Parameters(None, start=False, end=False, timeout=None, final=False)
+_NOTHING = Parameters(None, start=False, end=False, timeout=None)
 
 
 def _flag(parameters: Mapping[str, InferParameter], name: str, faults: list[Violation]) -> bool:

@@ -1,145 +1,96 @@
 """Live sequences by sequence_id: the protocol's clients name one in each request, whatever call it comes on."""
 
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from carousel.batching import Sequence
-from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, SessionExpired, Violation
-from carousel.rpc.open_inference.infer_request import Question, Reader
-from carousel.rpc.open_inference.infer_response import write_answer
-from carousel.rpc.open_inference.versions import find
-from carousel.serving import Catalog, Model, Roster, Session
-from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
-
-_REMEMBERED = 4096
-"""How many of the sequences that ended are remembered, to say why when someone goes on with one."""
-
-_Key = tuple[str, int | str]
+from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
+from carousel.rpc.open_inference.infer_request import InferRequest
+from carousel.rpc.open_inference.infer_response import write_response
+from carousel.serving import BEGINNING, Catalog, Ending, Session, Sessions, expired
+from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 
 
-class Asked(NamedTuple):
+class _Asked(NamedTuple):
     """One request that waits for its answer."""
 
-    question: Question
+    request: InferRequest
     answer: Callable[[ModelInferResponse], None]
     fail: Callable[[CarouselError], None]
 
 
 class Sequences:
-    """The live sequences that have an id, each of one model: 7 and "7" are two of them."""
+    """Holds the live sequences that have an id, each of one model: 7 and "7" are two of them."""
 
-    def __init__(self, catalog: Catalog, reader: Reader, roster: Roster) -> None:
+    def __init__(self, catalog: Catalog, sessions: Sessions) -> None:
         self._catalog = catalog
-        self._reader = reader
-        self._open: dict[_Key, _Line] = {}
-        self._ended: OrderedDict[_Key, CarouselError] = OrderedDict()
-        self.roster = roster
+        self._sessions = sessions
 
     def feed(
         self,
-        request: ModelInferRequest,
-        sequence: int | str,
+        request: InferRequest,
         trace: str,
         answer: Callable[[ModelInferResponse], None],
         fail: Callable[[CarouselError], None],
     ) -> None:
-        """Let a request's timesteps ride after those before; a faulty request leaves the sequence as it was.
+        """Run a request's timesteps after those before; a faulty request leaves the sequence as it was.
 
         Raises:
             InvalidRequest: The request has faults, or its sequence is not open, or is open and to be started.
             SessionExpired: The sequence was idle for too long.
             GoingAway: Its version is being unloaded.
-            CarouselError: As `Catalog.find`, `Roster.admit`.
+            CarouselError: As `Catalog.find`, `Sessions.open`.
         """
-        key = (request.model_name, sequence)
-        line = self._open.get(key)
-        model = find(self._catalog, request.model_name, request.model_version) if line is None else line.session.model
-        question = self._reader.read(request, model)
-        if question.parameters.start:
-            line = self._start(key, line, model, question)
-        elif line is None:
-            raise self._ended.get(key) or _wrong(f"{sequence!r} is not open; its first request sets sequence_start")
-        elif request.model_version not in {"", str(model.version.number)}:
-            raise _wrong(f"{sequence!r} rides on version {model.version.number}, not {request.model_version}")
-        if line.leaving is not None:
-            raise line.leaving
-        line.asked.append(Asked(question, answer, fail))
-        if question.parameters.end:
-            line.leaving = _wrong(f"{sequence!r} has ended; a new one begins with sequence_start")
-        line.session.feed(question.steps[0], self.roster.touch(line), trace)
+        key, parameters = request.parameters.sequence, request.parameters
+        version, label = request.version
+        session = self._sessions.find(request.model, key)
+        if session is None:
+            model = self._catalog.find(request.model, version, label)
+            if not parameters.start:
+                not_open = _wrong(f"{key!r} is not open; its first request sets sequence_start")
+                raise self._sessions.why_ended(request.model, key) or not_open
+        else:
+            model = session.model
+            if version not in {0, model.version.number}:
+                raise _wrong(f"{key!r} runs on version {model.version.number}, not {version}")
+        tensors = request.read(model.version)
+        tensors.return_sequences, tensors.return_state = False, False  # which outputs are wanted may change
+        if parameters.start:
+            if session is not None:
+                raise _wrong(f"{key!r} is open already; end it first, or start under another id")
+            tensors.checked(model.version, self._sessions.limits)
+            start = tensors.starts[0] if tensors.starts else BEGINNING
+            every = model.version.signature.sequence is not None
+            session = self._sessions.open(model, self, request.model, key, start, return_sequences=every)
+        assert session is not None
+        if session.leaving is not None:
+            raise session.leaving
+        self._sessions.feed(session, tensors, _Asked(request, answer, fail), trace)
+        if parameters.end:
+            session.leaving = _wrong(f"{key!r} has ended; a new one begins with sequence_start")
 
-    def close(self, line: "_Line", why: CarouselError, reason: str) -> None:
-        """Close a live sequence; who goes on with it is told why. `reason` is counted."""
-        del self._open[line.key]
-        self._ended[line.key] = why
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
-        self.roster.forget(line)
-        line.session.close(reason)
+    def answered(self, session: Session, sequence: Sequence, asked: _Asked) -> None:
+        """Answer one request; a sequence that leaves ends with its last one."""
+        if session.leaving is not None and session.idle:
+            closed = asked.request.parameters.end
+            self._sessions.end(session, Ending.CLOSED if closed else Ending.GOING_AWAY, remember=session.leaving)
+        asked.answer(write_response(asked.request, session.model.version, [sequence]))
 
-    def _start(self, key: _Key, line: "_Line | None", model: Model, question: Question) -> "_Line":
-        if line is not None:
-            raise _wrong(f"{key[1]!r} is open already; end it first, or start under another id")
-        if not model.stateful:
-            raise NotStateful(f"{model.version.name} cannot ride in chunks, so it cannot be live")
-        if model.closing:
-            raise GoingAway(f"{model.version.name} version {model.version.number} is being unloaded")
-        self.roster.admit()
-        line = _Line(key, self, model, question)
-        self._ended.pop(key, None)
-        self._open[key] = line
-        self.roster.add(line)
-        return line
+    def failed(self, session: Session, error: CarouselError, asked: list[_Asked]) -> None:
+        """Fail every request that waits; the sequence has ended."""
+        self._sessions.end(session, error, remember=_wrong(f"{session.key!r} ended by an error: {error}"))
+        for each in asked:
+            each.fail(error)
 
+    def expired(self, session: Session, idle_seconds: float) -> None:
+        """End a sequence that was idle for too long."""
+        why = expired(session.key, idle_seconds)
+        self._sessions.end(session, why, remember=why)
 
-class _Line:
-    """One id: its session, and the requests that wait for their answers.
-
-    Attributes:
-        leaving: Why it takes no more requests, while what it was fed before rides on.
-    """
-
-    __slots__ = ("_sequences", "asked", "key", "leaving", "session")
-
-    def __init__(self, key: _Key, sequences: Sequences, model: Model, question: Question) -> None:
-        self._sequences = sequences
-        self.key = key
-        self.asked: deque[Asked] = deque()
-        self.leaving: CarouselError | None = None
-        # Which outputs are wanted may change from request to request; all timesteps hold the last one, too.
-        self.session = Session(
-            model,
-            self._answered,
-            sequences.roster.clock(),
-            return_sequences=model.signature.sequence is not None,
-            state=None if question.starts is None else question.starts[0],
-        )
-
-    def expire(self, idle: float) -> None:
-        why = SessionExpired(f"sequence {self.key[1]!r} of {self.key[0]!r} was idle for {idle:.0f} s, and is gone")
-        self._sequences.close(self, why, "SessionExpired")
-
-    def send_away(self) -> None:
-        version = self.session.model.version
-        why = GoingAway(
-            f"{version.name} version {version.number} is being unloaded; start sequence {self.key[1]!r} again"
-        )
-        self.leaving = self.leaving or why
-        if self.session.idle:
-            self._sequences.close(self, why, "going_away")
-
-    def _answered(self, session: Session, ride: Sequence) -> None:
-        asked = self.asked.popleft()
-        if ride.error is not None:
-            why = _wrong(f"{self.key[1]!r} ended by an error: {ride.error}")
-            self._sequences.close(self, why, type(ride.error).__name__)
-            for each in (asked, *self.asked):
-                each.fail(ride.error)
-            return
-        if self.leaving is not None and session.idle:
-            self._sequences.close(self, self.leaving, "closed" if asked.question.parameters.end else "going_away")
-        asked.answer(write_answer(asked.question, session.model.version, [ride]))
+    def sent_away(self, session: Session) -> None:
+        """End a sequence whose version or server goes away: its client has to start it again."""
+        why = GoingAway(f"{session.model.version} is being unloaded; start sequence {session.key!r} again")
+        self._sessions.end(session, Ending.GOING_AWAY, remember=why)
 
 
 def _wrong(description: str) -> InvalidRequest:

@@ -1,292 +1,187 @@
-"""carousel.v1: live sequences. One stream carries any number of them, each under a key of its own."""
+"""Stream: live sequences. One stream carries any number of them, each under a key of its own."""
 
-from collections import deque
-
-from google.protobuf.message import DecodeError
+from typing import NamedTuple
 
 from carousel.batching import Sequence
-from carousel.errors import CarouselError, GoingAway, InvalidRequest, NotStateful, Overloaded, SessionExpired, Violation
-from carousel.rpc.interceptors import fail, not_a_message
+from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
+from carousel.rpc.stream import Stream, Streams
 from carousel.rpc.trace import trace_of
-from carousel.rpc.v1.predict import read_start
-from carousel.rpc.v1.prediction import write_prediction
-from carousel.serving import Catalog, Model, Roster, Session, write_snapshot
-from carousel.stubs.v1.inference_pb2 import StreamRequest, StreamResponse
-from carousel.tensors import Floats
+from carousel.rpc.v1.predict import read_steps, write_prediction
+from carousel.serving import (
+    Catalog,
+    Ending,
+    Limits,
+    Session,
+    Sessions,
+    Tensors,
+    expired,
+    read_start,
+    write_snapshot,
+)
+from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.transport import Call
-from carousel.wire import Bounds, read_steps, status_of
+from carousel.wire import status_of
 
-_UNSENT = 1 << 20
-"""Bytes of answers that may wait for a slow reader before its stream is read no further."""
 
-_UNRIDDEN = 4 << 20
-"""Bytes of timesteps of one stream that may wait for their answers before it is read no further."""
+class _Asked(NamedTuple):
+    """What one message of a live sequence asked for.
 
-_UNANSWERED = 4096
-"""Messages of one stream that may wait for their answers before it is read no further."""
+    Attributes:
+        size: Bytes of its timesteps.
+        opening: Whether it opened the sequence; its answer says which version answers.
+    """
+
+    size: int
+    return_state: bool
+    close: bool
+    opening: bool
 
 
 class Live:
-    """The streams of this server, and what their live sequences share."""
+    """Serves the streams of live sequences."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        bounds: Bounds,
-        roster: Roster,
-        *,
-        max_a_stream: int,
-    ) -> None:
-        """Write every live sequence into `roster`, at most `max_a_stream` of one stream."""
-        self._catalog = catalog
-        self._bounds = bounds
-        self._most_a_stream = max_a_stream
-        self._streams: dict[_Stream, None] = {}
-        self.roster = roster
-        self._draining = False
+    def __init__(self, catalog: Catalog, sessions: Sessions, streams: Streams, limits: Limits) -> None:
+        self.catalog = catalog
+        self.sessions = sessions
+        self.streams = streams
+        self.limits = limits
 
     def stream(self, call: Call) -> None:
         """Serve one stream of live sequences until the client has no more."""
-        if self._draining:
-            raise GoingAway("the server is going away: open live sequences elsewhere")
-        stream = _Stream(self, call)
-        self._streams[stream] = None
-        stream.read()
-
-    def go_away(self) -> None:
-        """Close the streams that hold nothing any more, and each of the others once it does not."""
-        self._draining = True
-        for stream in list(self._streams):
-            stream.end_if_done()
-
-    def open(self, stream: "_Stream", request: StreamRequest) -> "_Line":
-        """Open a live sequence under the request's key."""
-        if self._draining:
-            raise GoingAway("the server is going away: open live sequences elsewhere")
-        find = self._catalog.find_for_state if request.open.initial_state else self._catalog.find
-        model = find(request.open.model, request.open.version, request.open.version_label)
-        if not model.stateful:
-            raise NotStateful(f"{model.version.name} cannot ride in chunks, so it cannot be live")
-        if request.open.return_sequences and model.signature.sequence is None:
-            found = Violation("open.return_sequences", "the model gives no output for every timestep")
-            raise InvalidRequest((found,))
-        self.roster.admit()
-        if len(stream.lines) >= self._most_a_stream:
-            raise Overloaded(f"{self._most_a_stream} live sequences are open on this stream, and that is the limit")
-        timesteps, state = read_start(request.open.initial_state, model)
-        session = Session(
-            model,
-            stream.answered,
-            self.roster.clock(),
-            return_sequences=request.open.return_sequences,
-            state=state,
-            timesteps=timesteps,
-        )
-        line = _Line(request.key, stream, session)
-        self.roster.add(line)
-        return line
-
-    def read(self, request: StreamRequest, model: Model) -> Floats:
-        """Read a message's timesteps."""
-        steps, faults = read_steps(request.input, "input", model.signature, self._bounds)
-        if steps is None:
-            raise InvalidRequest(tuple(faults))
-        return steps
-
-    def ended(self, stream: "_Stream") -> None:
-        """Note that a stream was closed."""
-        self._streams.pop(stream, None)
-
-    @property
-    def draining(self) -> bool:
-        """Whether no live sequence may stay."""
-        return self._draining
+        _LiveStream(self, call)
 
 
-class _Line:
-    """One key of one stream: its session, and what its unanswered messages asked for."""
-
-    __slots__ = ("asked", "key", "leaving", "opening", "session", "stream")
-
-    def __init__(self, key: str, stream: "_Stream", session: Session) -> None:
-        self.key = key
-        self.stream = stream
-        self.session = session
-        self.asked: deque[StreamRequest] = deque()
-        self.opening = True  # the answer to the first message says which version answers
-        self.leaving = False
-
-    def expire(self, idle: float) -> None:
-        """Close by an error."""
-        self.stream.fail(self.key, SessionExpired(f"live sequence {self.key!r} was idle for {idle:.0f} s"))
-
-    def send_away(self) -> None:
-        """Leave with a snapshot, once every message is answered."""
-        self.leaving = True
-        if self.session.idle:
-            self.stream.say_goodbye(self)
-
-
-class _Stream:
-    """One stream: its keys, its answers in order, and its pace."""
+class _LiveStream:
+    """One stream of live sequences: it reads their messages and holds them for its client."""
 
     def __init__(self, live: Live, call: Call) -> None:
         self._live = live
-        self._call = call
+        self._sessions = live.sessions
         self._trace = trace_of(call.metadata)
-        self._reading = False
-        self._half_closed = False
-        self._unanswered = 0
-        self._unridden = 0
-        self._by_session: dict[Session, _Line] = {}
-        self.lines: dict[str, _Line] = {}
-        call.on_cancel = self._abandon
-        call.on_sent = self.read
+        self._stream = Stream(live.streams, call, pb.StreamRequest)
+        self._stream.begin(self)
 
-    def read(self) -> None:
-        """Ask for the next message, unless answers pile up: then the client's sends wait, which is flow control."""
-        if (
-            not self._reading
-            and not self._half_closed
-            and self._unanswered < _UNANSWERED
-            and self._unridden < _UNRIDDEN
-            and self._call.unsent < _UNSENT
-        ):
-            self._reading = True
-            self._call.receive(self._received)
+    @property
+    def open(self) -> bool:
+        return bool(self._sessions.of_scope(self))
 
-    def answered(self, session: Session, ride: Sequence) -> None:
-        """Send the answer to one message of one live sequence."""
-        line = self._by_session[session]
-        request = line.asked.popleft()
-        self._settle(request)
-        if ride.error is not None:
-            self.fail(line.key, ride.error)
-            return
-        response = self._response(line)
-        version = session.model.version
-        ride.return_state = request.return_state
-        write_prediction(ride, session.timesteps - ride.timesteps, version, response.prediction)
-        response.closed = request.close
-        self._send(response)
-        if request.close:
-            self._close(line, "closed")
-        elif line.leaving and session.idle:
-            self.say_goodbye(line)
-        self.read()
-        self.end_if_done()
-
-    def fail(self, key: str, error: CarouselError) -> None:
-        """Close one live sequence by an error; the others go on."""
-        response = StreamResponse(key=key, closed=True)
-        response.failure.code, response.failure.message, _ = status_of(error)
-        response.failure.reason = type(error).__name__
-        self._send(response)
-        line = self.lines.get(key)
-        if line is not None:
-            self._close(line, type(error).__name__)
-        self.read()
-        self.end_if_done()
-
-    def end_if_done(self) -> None:
-        """End the stream when the client has no more to ask, or the server no more to give."""
-        if self._call.done or self._unanswered:
-            return
-        if self._half_closed:
-            for line in list(self.lines.values()):
-                self._close(line, "half_closed")
-            self._call.finish()
-            self._live.ended(self)
-        elif self._live.draining and not self.lines:
-            fail(self._call, GoingAway("the server is going away: open live sequences elsewhere"))
-            self._live.ended(self)
-
-    def _received(self, message: bytes | None) -> None:
-        self._reading = False
-        if message is None:
-            self._half_closed = True
-            self.end_if_done()
-            return
-        try:
-            request = StreamRequest.FromString(message)
-        except DecodeError:
-            fail(self._call, not_a_message(self._call, message))
-            self._abandon()
-            return
-        try:
-            self._take(request)
-        except CarouselError as error:
-            self.fail(request.key, error)
-        self.read()
-
-    def _take(self, request: StreamRequest) -> None:
-        line = self.lines.get(request.key)
-        if request.HasField("open"):
-            if line is not None:
+    def take(self, request: pb.StreamRequest) -> None:
+        session = self._sessions.find(self, request.key)
+        opening = request.HasField("open")
+        if opening:
+            if session is not None:
                 raise _wrong("open", f"live sequence {request.key!r} is open already; close it first")
-            line = self._live.open(self, request)
-            self.lines[request.key] = self._by_session[line.session] = line
-        elif line is None:
+            session = self._open(request)
+        elif session is None:
             raise _wrong(
-                "key", f"no live sequence {request.key!r} is open on this stream; its first message must open it"
+                "key", f"no live sequence {_cut(request.key)!r} is open on this stream; its first message opens it"
             )
-        elif line.leaving:
-            return  # it will be answered elsewhere: the client was or is being told
+        elif session.leaving is not None:
+            return  # it goes on elsewhere: the client was or is being told
         if request.HasField("input"):
-            steps = self._live.read(request, line.session.model)
-            line.asked.append(request)
-            self._unanswered += 1
-            self._unridden += len(request.input.content)
-            line.session.feed(steps, self._live.roster.touch(line), self._trace)
-        elif not line.session.idle:
+            asked = _Asked(len(request.input.content), request.return_state, request.close, opening)
+            self._sessions.feed(session, self._read(request, session), asked, self._trace)
+            self._stream.expect(asked.size)
+        elif not session.idle:
             raise _wrong("input", "is missing while earlier messages are unanswered; close with the last timesteps")
         else:
-            self._answer_without_steps(line, request)
+            self._answer_without_steps(session, request, opening=opening)
 
-    def _answer_without_steps(self, line: _Line, request: StreamRequest) -> None:
+    def refuse(self, request: pb.StreamRequest, error: CarouselError) -> None:
+        if len(request.key) > self._live.limits.name_bytes:
+            self._stream.fail(error)  # an answer would have to repeat it
+            return
+        session = self._sessions.find(self, request.key)
+        if session is not None:
+            self._settle(self._sessions.end(session, error))
+        self._send_failure(request.key, error)
+
+    def ended(self, *, client_gone: bool) -> None:
+        for session in self._sessions.of_scope(self):
+            self._sessions.end(session, Ending.CLIENT_GONE if client_gone else Ending.HALF_CLOSED)
+
+    def answered(self, session: Session, sequence: Sequence, asked: _Asked) -> None:
+        self._settle([asked])
+        response = _response(session, opening=asked.opening)
+        sequence.return_state = asked.return_state
+        start = session.timesteps - sequence.timesteps
+        write_prediction(sequence, start, session.model.version, response.prediction)
+        self._send_last_or_next(session, response, close=asked.close)
+        self._go_on()
+
+    def failed(self, session: Session, error: CarouselError, asked: list[_Asked]) -> None:
+        self._settle(asked)
+        self._sessions.end(session, error)
+        self._send_failure(str(session.key), error)
+        self._go_on()
+
+    def expired(self, session: Session, idle_seconds: float) -> None:
+        self.failed(session, expired(session.key, idle_seconds), [])
+
+    def sent_away(self, session: Session) -> None:
+        response = pb.StreamResponse(key=str(session.key), closed=True)
+        response.going_away.state = _snapshot(session)
+        self._stream.send(response)
+        self._sessions.end(session, Ending.GOING_AWAY)
+        self._go_on()
+
+    def _open(self, request: pb.StreamRequest) -> Session:
+        if self._live.streams.lifecycle.draining:
+            raise GoingAway("the server is going away: open live sequences elsewhere")
+        opening = request.open
+        catalog = self._live.catalog
+        find = catalog.find_for_state if opening.initial_state else catalog.find
+        model = find(opening.model, opening.version, opening.version_label)
+        limit = self._live.limits.name_bytes
+        if len(request.key) > limit:
+            raise _wrong("key", f"has {len(request.key)} characters, the limit is {limit} (max_name_bytes)")
+        if opening.return_sequences and model.version.signature.sequence is None:
+            raise _wrong("open.return_sequences", "the model gives no output for every timestep")
+        start = read_start(opening.initial_state, model.version)
+        return self._sessions.open(model, self, self, request.key, start, return_sequences=opening.return_sequences)
+
+    def _read(self, request: pb.StreamRequest, session: Session) -> Tensors:
+        faults: list[Violation] = []
+        steps = read_steps(request.input, "input", session.model.version, self._live.limits, faults)
+        return Tensors(steps, lambda _, part: f"input.{part}", faults=faults)
+
+    def _answer_without_steps(self, session: Session, request: pb.StreamRequest, *, opening: bool) -> None:
         """Answer a message that only opens, closes or asks for the state."""
-        response = self._response(line)
+        response = _response(session, opening=opening)
         response.prediction.SetInParent()
-        session = line.session
         if request.return_state:
             response.prediction.state = _snapshot(session)
-        response.closed = request.close
-        self._send(response)
-        if request.close:
-            self._close(line, "closed")
+        self._send_last_or_next(session, response, close=request.close)
 
-    def _response(self, line: _Line) -> StreamResponse:
-        response = StreamResponse(key=line.key)
-        if line.opening:
-            line.opening = False
-            response.model, response.version = line.session.model.version.name, line.session.model.version.number
-        return response
+    def _send_last_or_next(self, session: Session, response: pb.StreamResponse, *, close: bool) -> None:
+        response.closed = close
+        self._stream.send(response)
+        if close:
+            self._sessions.end(session, Ending.CLOSED)
+        elif session.leaving is not None and session.idle:
+            self.sent_away(session)
 
-    def say_goodbye(self, line: _Line) -> None:
-        """Let a live sequence leave with its snapshot."""
-        response = StreamResponse(key=line.key, closed=True)
-        response.going_away.state = _snapshot(line.session)
-        self._send(response)
-        self._close(line, "going_away")
+    def _send_failure(self, key: str, error: CarouselError) -> None:
+        response = pb.StreamResponse(key=key, closed=True)
+        response.failure.code, response.failure.message, _ = status_of(error)
+        response.failure.reason = type(error).__name__
+        self._stream.send(response)
 
-    def _send(self, response: StreamResponse) -> None:
-        self._call.send(response.SerializeToString())
+    def _settle(self, asked: list[_Asked]) -> None:
+        for each in asked:
+            self._stream.settle(each.size)
 
-    def _settle(self, request: StreamRequest) -> None:
-        self._unanswered -= 1
-        self._unridden -= len(request.input.content)
+    def _go_on(self) -> None:
+        self._stream.read()
+        self._stream.end_if_done()
 
-    def _close(self, line: _Line, reason: str) -> None:
-        for request in line.asked:
-            self._settle(request)
-        del self.lines[line.key], self._by_session[line.session]
-        self._live.roster.forget(line)
-        line.session.close(reason)
 
-    def _abandon(self) -> None:
-        for line in list(self.lines.values()):
-            self._close(line, "client_gone")
-        self._live.ended(self)
+def _response(session: Session, *, opening: bool) -> pb.StreamResponse:
+    response = pb.StreamResponse(key=str(session.key))
+    if opening:
+        version = session.model.version
+        response.model, response.version = version.name, version.number
+    return response
 
 
 def _snapshot(session: Session) -> bytes:
@@ -294,6 +189,10 @@ def _snapshot(session: Session) -> bytes:
     if session.state is None:
         return b""
     return write_snapshot(session.model.version.fingerprint, session.timesteps, session.state)
+
+
+def _cut(key: str) -> str:
+    return key[:64]
 
 
 def _wrong(field: str, description: str) -> InvalidRequest:

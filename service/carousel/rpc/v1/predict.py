@@ -1,130 +1,118 @@
-"""carousel.v1: whole sequences in, answers out; and what the models are."""
+"""Predict: its message read as a request, and an answer written. Live messages hold the same tensors."""
 
-from functools import partial
+import math
+
+import numpy as np
 
 from carousel.batching import Sequence
-from carousel.errors import InvalidRequest, NotStateful, Violation
-from carousel.rpc.interceptors import fail
-from carousel.rpc.trace import trace_of
-from carousel.rpc.v1.prediction import write_model, write_prediction
-from carousel.serving import Catalog, Group, Model, Version, read_snapshot
-from carousel.stubs.v1.inference_pb2 import (
-    GetModelRequest,
-    GetModelResponse,
-    ListModelsResponse,
-    PredictRequest,
-    PredictResponse,
+from carousel.errors import Violation
+from carousel.serving import (
+    BEGINNING,
+    Limits,
+    Pending,
+    Request,
+    Tensors,
+    Version,
+    read_start,
+    shape_faults,
+    write_snapshot,
 )
-from carousel.tensors import FLOAT32, Floats
-from carousel.transport import Call
-from carousel.wire import Bounds, read_steps
+from carousel.stubs.v1 import inference_pb2 as pb
+from carousel.tensors import Samples, describe
+from carousel.wire import DATA_TYPES, write_tensor
 
 
-class Inference:
-    """The unary methods of carousel.v1.InferenceService."""
+def read_predict(request: pb.PredictRequest, size: int, deadline: float, trace: str, limits: Limits) -> Request:
+    """Read a message of `size` bytes; its tensors are read once it was admitted."""
 
-    def __init__(self, catalog: Catalog, bounds: Bounds) -> None:
-        self._catalog = catalog
-        self._bounds = bounds
+    def lengths() -> list[int]:
+        return [tensor.shape[0] if tensor.shape else 0 for tensor in request.inputs]
 
-    def predict(self, call: Call, message: bytes) -> None:
-        """Run whole sequences, each of its own length."""
-        request = PredictRequest.FromString(message)
-        model = self._catalog.find(request.model, request.version, request.version_label)
-        _admit(request, len(message), model, call.deadline)
-        inputs = self._inputs(request, model)
-        starts = _starts(request, model)
-        answer = partial(_reply, call, model.version, [timesteps for timesteps, _ in starts])
-        group = Group(model, answer, partial(fail, call))
-        trace = trace_of(call.metadata)
-        group.sequences = [
-            Sequence(
-                steps,
-                group.take,
-                return_sequences=request.return_sequences,
-                return_state=request.return_state,
-                state=state,
-                deadline=call.deadline,
-                trace=trace,
-            )
-            for steps, (_, state) in zip(inputs, starts, strict=True)
-        ]
-        call.on_cancel = group.abandon
-        group.submit()
+    def read(version: Version) -> Tensors:
+        return _tensors(request, version, limits)
 
-    def get_model(self, call: Call, message: bytes) -> None:
-        """Describe one model."""
-        request = GetModelRequest.FromString(message)
-        model = self._catalog.find(request.model, request.version, request.version_label)
-        response = GetModelResponse()
-        write_model(model.version, response.model)
-        call.reply(response.SerializeToString())
-
-    def list_models(self, call: Call, _message: bytes) -> None:
-        """Describe every model served."""
-        response = ListModelsResponse()
-        for model in self._catalog:
-            write_model(model.version, response.models.add())
-        call.reply(response.SerializeToString())
-
-    def _inputs(self, request: PredictRequest, model: Model) -> list[Floats]:
-        """Read every sequence, or name every fault of the request at once."""
-        faults: list[Violation] = []
-        samples = len(request.inputs)
-        if not samples:
-            faults.append(Violation("inputs", "is missing: expected one tensor a sequence"))
-        if samples > self._bounds.samples:
-            faults.append(Violation("inputs", f"holds {samples} sequences, the limit is {self._bounds.samples}"))
-        if len(request.initial_state) not in (0, samples):
-            found = f"holds {len(request.initial_state)} states for {samples} inputs, expected none or one each"
-            faults.append(Violation("initial_state", found))
-        if request.return_sequences and model.signature.sequence is None:
-            faults.append(Violation("return_sequences", "the model gives no output for every timestep"))
-        sequences = []
-        for i, tensor in enumerate(request.inputs[: self._bounds.samples]):
-            steps, found_here = read_steps(tensor, f"inputs[{i}]", model.signature, self._bounds)
-            faults += found_here
-            if steps is not None:
-                sequences.append(steps)
-        if faults:
-            raise InvalidRequest(tuple(faults))
-        return sequences
+    return Request(
+        model=request.model,
+        version=request.version,
+        label=request.version_label,
+        samples=len(request.inputs),
+        lengths=lengths,
+        size=size,
+        wants_sequences=request.return_sequences,
+        read=read,
+        deadline=deadline,
+        trace=trace,
+    )
 
 
-def _admit(request: PredictRequest, size: int, model: Model, deadline: float) -> None:
-    """Refuse before working, by the shapes alone: nothing else of the request was looked at yet.
+def read_steps(
+    tensor: pb.Tensor, field: str, version: Version, limits: Limits, faults: list[Violation]
+) -> list[Samples]:
+    """View one tensor as [timesteps, ...], without a copy; give none, and name every fault, where it is wrong.
 
-    No message of `size` bytes holds more timesteps than fit, whatever its shapes say.
+    Whether the timesteps suit the model is checked later; this looks at what the message says of its own bytes.
     """
-    lengths = [tensor.shape[0] for tensor in request.inputs if tensor.shape]
-    most = size // (FLOAT32.itemsize * model.signature.input_dim)
-    timesteps, longest = (max(0, min(most, steps)) for steps in (sum(lengths), max(lengths, default=0)))
-    model.admit(len(lengths), timesteps, longest, deadline)
+    signature = version.signature
+    dtype, shape, content = signature.dtype, tensor.shape, len(tensor.content)
+    if tensor.dtype != DATA_TYPES[dtype]:
+        faults.append(Violation(f"{field}.dtype", f"is {_dtype_name(tensor.dtype)}, expected {dtype}"))
+    if len(shape) == 1 + len(signature.features) and min(shape) >= 0:
+        needed = dtype.itemsize * math.prod(shape)
+        if content == needed and tensor.dtype == DATA_TYPES[dtype]:
+            return [np.frombuffer(tensor.content, dtype).reshape(tuple(shape))]
+        if content != needed:
+            found = f"has {content} bytes, shape {describe(shape)} of {dtype} needs {needed}"
+            faults.append(Violation(f"{field}.content", found))
+    faults += shape_faults(shape, f"{field}.shape", signature, limits)
+    return []
 
 
-def _reply(call: Call, version: Version, starts: list[int], sequences: list[Sequence]) -> None:
-    response = PredictResponse(model=version.name, version=version.number)
-    for sequence, start in zip(sequences, starts, strict=True):
-        write_prediction(sequence, start, version, response.predictions.add())
-    call.reply(response.SerializeToString())
+def write_predictions(pending: Pending) -> pb.PredictResponse:
+    """Write the answer of a request."""
+    response = pb.PredictResponse(model=pending.version.name, version=pending.version.number)
+    starts = pending.tensors.starts or [BEGINNING] * len(pending.sequences)
+    for sequence, start in zip(pending.sequences, starts, strict=True):
+        write_prediction(sequence, start.timesteps, pending.version, response.predictions.add())
+    return response
 
 
-def _starts(request: PredictRequest, model: Model) -> list[tuple[int, Floats | None]]:
-    """Say where each sequence starts: timesteps taken before, and the row of state; None is zeros."""
-    if not request.initial_state:
-        return [(0, None)] * len(request.inputs)
-    return [read_start(snapshot, model) for snapshot in request.initial_state]
+def write_prediction(sequence: Sequence, start: int, version: Version, into: pb.Prediction) -> None:
+    """Write what a sequence gave, one that started after `start` timesteps."""
+    assert sequence.output is not None
+    write_tensor(sequence.output, into.output)
+    if sequence.return_state:
+        assert sequence.state is not None
+        into.state = write_snapshot(version.fingerprint, start + sequence.timesteps, sequence.state)
 
 
-def read_start(snapshot: bytes, model: Model) -> tuple[int, Floats | None]:
-    """Read a snapshot a sequence starts from; an empty one is the beginning.
+def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Tensors:
+    faults: list[Violation] = []
+    samples = len(request.inputs)
+    if not samples:
+        faults.append(Violation("inputs", "is missing: expected one tensor a sequence"))
+    if len(request.initial_state) not in {0, samples}:
+        found = f"holds {len(request.initial_state)} states for {samples} inputs, expected none or one each"
+        faults.append(Violation("initial_state", found))
+    inputs: list[Samples] = []
+    places: list[int] = []
+    for i, tensor in enumerate(request.inputs):
+        steps = read_steps(tensor, f"inputs[{i}]", version, limits, faults)
+        inputs += steps
+        places += [i] * len(steps)
+    return Tensors(
+        inputs,
+        lambda i, part: f"inputs[{places[i]}].{part}",
+        return_sequences=request.return_sequences,
+        return_state=request.return_state,
+        starts=[read_start(snapshot, version) for snapshot in request.initial_state] if not faults else [],
+        faults=faults,
+    )
 
-    Raises:
-        NotStateful: The model has no states.
-        SnapshotRefused: It is not a state of this model.
-    """
-    if not snapshot:
-        return 0, None
-    if not model.stateful:
-        raise NotStateful(f"{model.version.name} cannot ride in chunks, so it has no states")
-    return read_snapshot(snapshot, model.version.fingerprint, model.version.state_width)
+
+def _dtype_name(value: int) -> str:
+    if value == pb.DATA_TYPE_UNSPECIFIED:
+        return "missing"
+    try:
+        return str(pb.DataType.Name(value)).removeprefix("DATA_TYPE_").lower()
+    except ValueError:
+        return f"unknown ({value})"

@@ -125,7 +125,7 @@ def test_an_expired_or_unloaded_sequence_is_said_to_be_so(strict, draw, given):
         while time.monotonic() < deadline and code != "NOT_FOUND":
             time.sleep(2.1)  # longer than it may be idle, and than the server takes to look
             code, message = refused(server.infer, "small", inputs, sequence_id=1)
-        assert "sequence 1 of 'small' was idle for" in message
+        assert "live sequence 1 was idle for" in message
         server.infer("small", inputs, sequence_id=2, sequence_start=True)
         server.unload_model("small")
         server.load_model("small")

@@ -2,23 +2,28 @@
 
 import time
 
+import numpy as np
+
 from carousel.artifact import TensorSpec
+from carousel.rpc.open_inference.contents import DATATYPES
 from carousel.serving import Model
-from carousel.stubs.oip.model_config_pb2 import TYPE_FP32, ModelConfig
+from carousel.stubs.oip.model_config_pb2 import TYPE_FP32, TYPE_INT32, TYPE_INT64, ModelConfig
 from carousel.stubs.oip.open_inference_pb2 import ModelMetadataResponse, ModelStatistics, StatisticDuration
+
+_TYPES = {np.dtype("<f4"): TYPE_FP32, np.dtype("<i4"): TYPE_INT32, np.dtype("<i8"): TYPE_INT64}
 
 _PLATFORM = "tensorflow_savedmodel"  # what lies in the repository, whichever engine runs it
 
 
 def write_metadata(model: Model, versions: list[int]) -> ModelMetadataResponse:
     """Write what the model's signature takes and gives, with the versions that are served."""
-    signature = model.signature
+    signature = model.version.signature
     tensor = ModelMetadataResponse.TensorMetadata
     return ModelMetadataResponse(
         name=model.version.name,
         versions=map(str, versions),
         platform=_PLATFORM,
-        inputs=[tensor(name=signature.inputs.name, datatype="FP32", shape=_dims(signature.inputs))],
+        inputs=[tensor(name=signature.inputs.name, datatype=DATATYPES[signature.dtype], shape=_dims(signature.inputs))],
         outputs=[tensor(name=spec.name, datatype="FP32", shape=_dims(spec)) for spec in signature.outputs],
     )
 
@@ -29,11 +34,11 @@ def write_config(model: Model, max_samples: int) -> ModelConfig:
     It names what every request has; `lengths` and the states, which a request may have, would be filled with noise by
     tools that send all they are told of.
     """
-    signature = model.signature
+    signature = model.version.signature
     config = ModelConfig(
         name=model.version.name, platform=_PLATFORM, backend=model.version.engine.name, max_batch_size=max_samples
     )
-    config.input.add(name=signature.inputs.name, data_type=TYPE_FP32, dims=_dims(signature.inputs)[1:])
+    config.input.add(name=signature.inputs.name, data_type=_TYPES[signature.dtype], dims=_dims(signature.inputs)[1:])
     for spec in signature.outputs:
         config.output.add(name=spec.name, data_type=TYPE_FP32, dims=_dims(spec)[1:])
     config.dynamic_batching.SetInParent()

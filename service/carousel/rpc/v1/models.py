@@ -1,23 +1,15 @@
-"""How carousel.v1 says what a sequence gave and what a model is."""
+"""GetModel and ListModels: how carousel.v1 says what a model is."""
+
+import numpy as np
 
 from carousel.artifact import TensorSpec
-from carousel.batching import Sequence
-from carousel.serving import Version, write_snapshot
+from carousel.serving import Version
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire import write_tensor
-
-
-def write_prediction(sequence: Sequence, start: int, version: Version, into: pb.Prediction) -> None:
-    """Write what a sequence gave, one that started after `start` timesteps."""
-    assert sequence.output is not None
-    write_tensor(sequence.output, into.output)
-    if sequence.return_state:
-        assert sequence.state is not None
-        into.state = write_snapshot(version.fingerprint, start + sequence.timesteps, sequence.state)
+from carousel.wire import DATA_TYPES
 
 
 def write_model(version: Version, into: pb.Model) -> None:
-    """Write what a client needs to know of a model."""
+    """Write what a client needs to know of a model version."""
     signature = version.signature
     into.name, into.version = version.name, version.number
     _write_spec(signature.inputs, into.inputs.add())
@@ -34,5 +26,5 @@ def write_model(version: Version, into: pb.Model) -> None:
 
 def _write_spec(spec: TensorSpec, into: pb.TensorSpec) -> None:
     into.name = spec.name
-    into.dtype = pb.DATA_TYPE_FLOAT32
+    into.dtype = DATA_TYPES[np.dtype(spec.dtype)]
     into.shape[:] = [-1 if d is None else d for d in spec.shape]

@@ -1,26 +1,26 @@
 """The methods of inference.GRPCInferenceService."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from carousel.errors import CarouselError
+from carousel.rpc.checks import parse
 from carousel.rpc.health import Health
-from carousel.rpc.interceptors import fail
-from carousel.rpc.open_inference.control import RepositoryMethods
-from carousel.rpc.open_inference.describe import write_config, write_metadata, write_statistics
+from carousel.rpc.interceptors import Kind, Method, fail
+from carousel.rpc.open_inference.control import Repository, RepositoryMethods
 from carousel.rpc.open_inference.infer import Infer
-from carousel.rpc.open_inference.infer_request import Reader
-from carousel.rpc.open_inference.infer_stream import Streams
+from carousel.rpc.open_inference.infer_request import Rules, read_version
+from carousel.rpc.open_inference.infer_stream import InferStream
+from carousel.rpc.open_inference.metadata import write_config, write_metadata, write_statistics
 from carousel.rpc.open_inference.sequences import Sequences
-from carousel.rpc.open_inference.versions import find
+from carousel.rpc.stream import Streams
 from carousel.rpc.trace import trace_of
-from carousel.serving import Catalog, Roster
+from carousel.serving import Catalog, Limits, Model, Requests, Sessions
 from carousel.stubs.oip import open_inference_pb2 as pb
 from carousel.telemetry import version
 from carousel.transport import Call, Code, Status
-from carousel.wire import Bounds
 
-SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+OPEN_INFERENCE: str = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 
 _EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "sequence", "statistics")
 _REFUSED = {
@@ -36,22 +36,31 @@ _REFUSED = {
 
 
 class OpenInference:
-    """The Open Inference Protocol, with those of Triton's extensions that make sense here."""
+    """The Open Inference Protocol, with those of Triton's extensions that make sense here.
+
+    Attributes:
+        methods: Its rpcs.
+    """
 
     def __init__(
-        self, catalog: Catalog, bounds: Bounds, roster: Roster, health: Health, *, convert: bool, control: bool
+        self,
+        catalog: Catalog,
+        requests: Requests,
+        sessions: Sessions,
+        streams: Streams,
+        limits: Limits,
+        health: Health,
+        repository: Repository,
+        *,
+        convert: bool,
+        control: bool,
     ) -> None:
         """Serve what is in the catalog; `convert` takes FP64 and FP16, `control` allows loading by request."""
         self._catalog = catalog
-        self._bounds = bounds
+        self._limits = limits
         self._health = health
-        reader = Reader(bounds, convert=convert)
-        self._infer = Infer(catalog, reader, Sequences(catalog, reader, roster))
-        self.streams = Streams(self._infer)
-        self.repository = RepositoryMethods(catalog, control=control)
-
-    def methods(self) -> Iterator[tuple[str, str, Callable[..., None]]]:
-        """List every method: full name, kind, function."""
+        self._streams = streams
+        self._infer = Infer(requests, Sequences(catalog, sessions), Rules(limits, convert))
         unary: dict[str, Callable[[Call, bytes], None]] = {
             "ServerLive": self.server_live,
             "ServerReady": self.server_ready,
@@ -61,71 +70,82 @@ class OpenInference:
             "ModelInfer": self.model_infer,
             "ModelConfig": self.model_config,
             "ModelStatistics": self.model_statistics,
-            "RepositoryIndex": self.repository.index,
-            "RepositoryModelLoad": self.repository.load,
-            "RepositoryModelUnload": self.repository.unload,
+            **RepositoryMethods(catalog, repository, control=control).unary,
+            **{name: partial(_refuse, because) for name, because in _REFUSED.items()},
         }
-        unary |= {name: partial(_refuse, because) for name, because in _REFUSED.items()}
-        for name, function in unary.items():
-            yield f"/{SERVICE}/{name}", "unary", function
-        yield f"/{SERVICE}/ModelStreamInfer", "bidi_stream", self.streams.stream
+        self.methods = (
+            *(Method(OPEN_INFERENCE, name, Kind.UNARY, function) for name, function in unary.items()),
+            Method(OPEN_INFERENCE, "ModelStreamInfer", Kind.BIDI_STREAM, self.model_stream_infer),
+        )
 
-    def server_live(self, call: Call, _message: bytes) -> None:
+    def server_live(self, call: Call, message: bytes) -> None:
         """Say that the server answers."""
+        parse(pb.ServerLiveRequest, message)
         call.reply(pb.ServerLiveResponse(live=True).SerializeToString())
 
-    def server_ready(self, call: Call, _message: bytes) -> None:
+    def server_ready(self, call: Call, message: bytes) -> None:
         """Say whether requests are welcome."""
+        parse(pb.ServerReadyRequest, message)
         call.reply(pb.ServerReadyResponse(ready=self._health.serving).SerializeToString())
 
     def model_ready(self, call: Call, message: bytes) -> None:
         """Say whether a model takes requests; one that is not there does not."""
-        request = pb.ModelReadyRequest.FromString(message)
+        request = parse(pb.ModelReadyRequest, message)
         try:
-            find(self._catalog, request.name, request.version)
+            self._find(request.name, request.version)
         except CarouselError:
             ready = False
         else:
             ready = True
         call.reply(pb.ModelReadyResponse(ready=ready).SerializeToString())
 
-    def server_metadata(self, call: Call, _message: bytes) -> None:
+    def server_metadata(self, call: Call, message: bytes) -> None:
         """Say what this server is."""
+        parse(pb.ServerMetadataRequest, message)
         response = pb.ServerMetadataResponse(name="carousel", version=version(), extensions=_EXTENSIONS)
         call.reply(response.SerializeToString())
 
     def model_metadata(self, call: Call, message: bytes) -> None:
         """Say what a model takes and gives."""
-        request = pb.ModelMetadataRequest.FromString(message)
-        model = find(self._catalog, request.name, request.version)
+        request = parse(pb.ModelMetadataRequest, message)
+        model = self._find(request.name, request.version)
         versions = [each.version.number for each in self._catalog if each.version.name == request.name]
         call.reply(write_metadata(model, versions).SerializeToString())
 
     def model_config(self, call: Call, message: bytes) -> None:
         """Say how a model is served."""
-        request = pb.ModelConfigRequest.FromString(message)
-        model = find(self._catalog, request.name, request.version)
-        response = pb.ModelConfigResponse(config=write_config(model, self._bounds.samples))
+        request = parse(pb.ModelConfigRequest, message)
+        model = self._find(request.name, request.version)
+        response = pb.ModelConfigResponse(config=write_config(model, self._limits.samples))
         call.reply(response.SerializeToString())
 
     def model_statistics(self, call: Call, message: bytes) -> None:
         """Say what a model did, every version of it when none is named, or all models when no name is given."""
-        request = pb.ModelStatisticsRequest.FromString(message)
+        request = parse(pb.ModelStatisticsRequest, message)
         models = list(self._catalog)
         if request.name:
-            newest = find(self._catalog, request.name, request.version)
+            newest = self._find(request.name, request.version)
             models = [newest] if request.version else [m for m in models if m.version.name == request.name]
         response = pb.ModelStatisticsResponse(model_stats=map(write_statistics, models))
         call.reply(response.SerializeToString())
 
     def model_infer(self, call: Call, message: bytes) -> None:
         """Run one request."""
-        request = pb.ModelInferRequest.FromString(message)
+        request = parse(pb.ModelInferRequest, message)
 
         def answer(response: pb.ModelInferResponse) -> None:
             call.reply(response.SerializeToString())
 
-        call.on_cancel = self._infer.begin(request, call.deadline, trace_of(call.metadata), answer, partial(fail, call))
+        trace = trace_of(call.metadata)
+        call.on_cancel = self._infer.begin(request, len(message), call.deadline, trace, answer, partial(fail, call))
+
+    def model_stream_infer(self, call: Call) -> None:
+        """Run one request after another."""
+        InferStream(self._infer, self._streams, call)
+
+    def _find(self, name: str, version: str) -> Model:
+        number, label = read_version(version)
+        return self._catalog.find(name, number, label)
 
 
 def _refuse(because: str, call: Call, _message: bytes) -> None:

@@ -1,0 +1,62 @@
+"""carousel.v1.InferenceService: whole sequences in, answers out; live sequences; and what the models are."""
+
+from functools import partial
+
+from carousel.rpc.checks import parse
+from carousel.rpc.interceptors import Kind, Method, fail
+from carousel.rpc.stream import Streams
+from carousel.rpc.trace import trace_of
+from carousel.rpc.v1.live import Live
+from carousel.rpc.v1.models import write_model
+from carousel.rpc.v1.predict import read_predict, write_predictions
+from carousel.serving import Catalog, Limits, Pending, Requests, Sessions
+from carousel.stubs.v1 import inference_pb2 as pb
+from carousel.transport import Call
+
+INFERENCE: str = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
+
+
+class Inference:
+    """The service.
+
+    Attributes:
+        methods: Its rpcs.
+    """
+
+    def __init__(
+        self, catalog: Catalog, requests: Requests, sessions: Sessions, streams: Streams, limits: Limits
+    ) -> None:
+        self._catalog = catalog
+        self._requests = requests
+        self._limits = limits
+        self.methods = (
+            Method(INFERENCE, "Predict", Kind.UNARY, self._predict),
+            Method(INFERENCE, "Stream", Kind.BIDI_STREAM, Live(catalog, sessions, streams, limits).stream),
+            Method(INFERENCE, "GetModel", Kind.UNARY, self._get_model),
+            Method(INFERENCE, "ListModels", Kind.UNARY, self._list_models),
+        )
+
+    def _predict(self, call: Call, message: bytes) -> None:
+        """Run whole sequences, each of its own length."""
+        predict = parse(pb.PredictRequest, message)
+        request = read_predict(predict, len(message), call.deadline, trace_of(call.metadata), self._limits)
+        call.on_cancel = self._requests.submit(request, partial(_reply, call), partial(fail, call)).abandon
+
+    def _get_model(self, call: Call, message: bytes) -> None:
+        """Describe one model."""
+        request = parse(pb.GetModelRequest, message)
+        response = pb.GetModelResponse()
+        write_model(self._catalog.find(request.model, request.version, request.version_label).version, response.model)
+        call.reply(response.SerializeToString())
+
+    def _list_models(self, call: Call, message: bytes) -> None:
+        """Describe every model served."""
+        parse(pb.ListModelsRequest, message)
+        response = pb.ListModelsResponse()
+        for model in self._catalog:
+            write_model(model.version, response.models.add())
+        call.reply(response.SerializeToString())
+
+
+def _reply(call: Call, pending: Pending) -> None:
+    call.reply(write_predictions(pending).SerializeToString())

@@ -1,0 +1,73 @@
+"""What a request carries, in the words of no protocol: its inputs, where they start, what is wanted of them."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from carousel.errors import InvalidRequest, NotStateful, Violation
+from carousel.serving.limits import FieldName, Limits, check
+from carousel.serving.snapshot import read_snapshot
+from carousel.serving.version import Version
+from carousel.tensors import Floats, Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a sequence starts.
+
+    Attributes:
+        state: float32 [state_width]; None is all zeros.
+        timesteps: Taken before it.
+    """
+
+    state: Floats | None = None
+    timesteps: int = 0
+
+
+BEGINNING = Start()
+
+
+@dataclass(slots=True)
+class Tensors:
+    """What a request carries, read against the version that will run it.
+
+    Attributes:
+        inputs: One a sequence, [timesteps, ...] as the signature says; views of the message where that is possible.
+        field: How the protocol names a part of an input, for errors.
+        return_sequences: Whether every timestep's output is wanted, or the last one's alone.
+        return_state: Whether each sequence's final state is wanted.
+        starts: One an input; none where all start from zeros.
+        faults: What reading found wrong; `inputs` may be incomplete then.
+    """
+
+    inputs: list[Samples]
+    field: FieldName
+    return_sequences: bool = False
+    return_state: bool = False
+    starts: list[Start] = dataclasses.field(default_factory=list)
+    faults: list[Violation] = dataclasses.field(default_factory=list)
+
+    def checked(self, version: Version, limits: Limits) -> None:
+        """Raise InvalidRequest naming every fault, or NotStateful where states are asked of a model without any."""
+        signature = version.signature
+        if self.return_sequences and signature.sequence is None:
+            self.faults.append(Violation("return_sequences", "the model gives no output for every timestep"))
+        faults = self.faults + check(self.inputs, self.field, signature, limits)
+        if faults:
+            raise InvalidRequest(tuple(faults))
+        if not version.states and (self.return_state or any(start.state is not None for start in self.starts)):
+            raise NotStateful(f"{version.name} cannot be cut in time, so it has no states")
+
+
+def read_start(snapshot: bytes, version: Version) -> Start:
+    """Read a snapshot that a sequence starts from; an empty one is the beginning.
+
+    Raises:
+        NotStateful: The model has no states.
+        SnapshotRefused: It is not a state of this model.
+    """
+    if not snapshot:
+        return BEGINNING
+    if not version.states:
+        raise NotStateful(f"{version.name} cannot be cut in time, so it has no states")
+    timesteps, state = read_snapshot(snapshot, version.fingerprint, version.state_width)
+    return Start(state, timesteps)
