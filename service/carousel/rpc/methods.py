@@ -44,6 +44,7 @@ class Services:
         methods: Every rpc by its full name, with its interceptors before it.
         health: What is said of this server.
         streams: The open streams.
+        requests: The neck that every request for whole sequences passes.
         counting: What is counted of every call.
     """
 
@@ -56,7 +57,7 @@ class Services:
         limits: Limits,
         options: Options,
     ) -> None:
-        requests = Requests(catalog, limits)
+        self.requests = requests = Requests(catalog, limits)
         self.streams = Streams(lifecycle)
         self.health = Health(frozenset({INFERENCE, OPEN_INFERENCE}), self.streams)
         self.counting = Counting()

@@ -248,9 +248,11 @@ class Model:
         fault = unexpected(bug, f"{self.version} failed while this sequence ran")
         old, self._scheduler = self._scheduler, self._new_scheduler()
         now = self._clock()
-        for sequence in old.everything():
+        failed = old.everything()
+        for sequence in failed:
             sequence.error = sequence.error or fault
             sequence.gone, sequence.finished = True, now
+        for sequence in failed:  # only now: one that fails may cancel the others of its request
             self._finish(sequence)
 
     def _answer(self) -> None:
