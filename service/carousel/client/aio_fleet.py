@@ -7,7 +7,6 @@ from functools import partial
 from typing import Self
 
 import grpc
-import numpy as np
 from numpy.typing import ArrayLike
 
 from carousel.client.journal import Journal
@@ -16,7 +15,7 @@ from carousel.client.replies import Prediction, raised
 from carousel.client.tasks import CLOSED, Link, Lock, Runner, Semaphore, pending, result
 from carousel.errors import Cancelled, CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire import write_tensor
+from carousel.wire import as_samples, write_tensor
 
 
 class AsyncLiveSequence:
@@ -129,7 +128,7 @@ class AsyncFleet:
 
     async def _send(self, session: Session, steps: ArrayLike, return_state: bool) -> Future[Prediction]:
         tensor = pb.Tensor()
-        write_tensor(np.asarray(steps, np.float32), tensor)
+        write_tensor(as_samples(steps), tensor)
         await self._room.acquire()
         answer = pending()
         try:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import grpc
-import numpy as np
 from numpy.typing import ArrayLike
 
 from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Floats, describe
-from carousel.wire import error_of, named, read_tensor, write_tensor
+from carousel.wire import as_samples, error_of, named, read_tensor, write_tensor
 
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -84,7 +83,7 @@ def predict_request(
     return_state: bool,
     initial_state: collections.abc.Sequence[bytes],
 ) -> pb.PredictRequest:
-    """Write a request; each sequence is [timesteps, input_dim], and becomes float32."""
+    """Write a request; each sequence is [timesteps, input_dim] and becomes float32, or [timesteps] of tokens."""
     request = pb.PredictRequest(
         model=model,
         version=version,
@@ -93,7 +92,7 @@ def predict_request(
         initial_state=initial_state,
     )
     for sequence in sequences:
-        write_tensor(np.asarray(sequence, np.float32), request.inputs.add())
+        write_tensor(as_samples(sequence), request.inputs.add())
     return request
 
 

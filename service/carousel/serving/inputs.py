@@ -54,6 +54,8 @@ class Tensors:
         faults = self.faults + check(self.inputs, self.field, signature, limits)
         if faults:
             raise InvalidRequest(tuple(faults))
+        if not signature.features:  # int32 and int64 are both taken for tokens, and all of them are in the vocabulary
+            self.inputs = [tokens.astype(signature.dtype, copy=False) for tokens in self.inputs]
         if not version.states and (self.return_state or any(start.state is not None for start in self.starts)):
             raise NotStateful(f"{version.name} cannot be cut in time, so it has no states")
 

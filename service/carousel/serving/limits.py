@@ -77,8 +77,8 @@ def shape_faults(shape: Sequence[int], field: str, signature: Signature, limits:
 
 
 def _token_faults(tokens: Samples, field: str, signature: Signature) -> list[Violation]:
-    vocabulary = signature.vocabulary
-    if vocabulary is None or (int(tokens.min()) >= 0 and int(tokens.max()) < vocabulary):
+    vocabulary = signature.vocabulary or int(np.iinfo(signature.dtype).max)
+    if int(tokens.min()) >= 0 and int(tokens.max()) < vocabulary:
         return []
     (timestep,) = np.argwhere((tokens < 0) | (tokens >= vocabulary))[0]
     found = f"holds token {tokens[timestep]} at timestep {timestep}; the model knows 0 to {vocabulary - 1}"

@@ -7,7 +7,6 @@ from pathlib import Path
 from carousel.artifact import Signature, State, fingerprint, read_manifest, read_signature
 from carousel.batching import Costs
 from carousel.engines import Choice, Engine, check_invariance, load_engine, profile
-from carousel.errors import ModelRejected
 
 logger = logging.getLogger("carousel.serving")
 
@@ -53,11 +52,6 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
     manifest = read_manifest(folder)
     if manifest is not None:
         signature = manifest.complete(signature)
-    if not signature.features:
-        raise ModelRejected(
-            f"{folder}: takes tokens, {signature.inputs}, and no protocol here reads them yet; leave the Embedding out "
-            "of the model and send its vectors"
-        )
     engine, because = load_engine(folder, signature, manifest, choice, threads)
     states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
     equal = check_invariance(engine, signature, width) if engine.batch_invariant else None

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from carousel.stubs.v1.inference_pb2 import DATA_TYPE_FLOAT32, DATA_TYPE_INT32, DATA_TYPE_INT64, DataType, Tensor
 from carousel.tensors import Floats, Samples, from_bytes
@@ -13,6 +14,12 @@ DATA_TYPES: dict[np.dtype[Any], DataType] = {
     np.dtype("<i8"): DATA_TYPE_INT64,
 }
 """What stands for a dtype on the wire: little-endian, row-major."""
+
+
+def as_samples(steps: ArrayLike) -> Samples:
+    """Take what a caller gives: whole numbers [timesteps] are tokens, int64; everything else is float32."""
+    array = np.asarray(steps)
+    return array.astype(np.int64) if array.ndim == 1 and array.dtype.kind in "iu" else array.astype(np.float32)
 
 
 def write_tensor(array: Samples, into: Tensor) -> None:

@@ -161,7 +161,7 @@ class InferRequest:
         if name == LENGTHS:
             return INTEGERS
         if name == INPUTS and not version.signature.features:
-            return (DATATYPES[version.signature.dtype],)
+            return INTEGERS
         return FLOATS if self._rules.convert else FLOATS[:1]
 
     def _samples(

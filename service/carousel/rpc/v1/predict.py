@@ -21,6 +21,9 @@ from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Samples, describe
 from carousel.wire import DATA_TYPES, write_tensor
 
+_TOKENS = {number: dtype for dtype, number in DATA_TYPES.items() if dtype.kind == "i"}
+"""What tokens may be sent as, whichever of them the model takes."""
+
 
 def read_predict(request: pb.PredictRequest, size: int, deadline: float, trace: str, limits: Limits) -> Request:
     """Read a message of `size` bytes; its tensors are read once it was admitted."""
@@ -54,6 +57,8 @@ def read_steps(
     """
     signature = version.signature
     dtype, shape, content = signature.dtype, tensor.shape, len(tensor.content)
+    if not signature.features and tensor.dtype in _TOKENS:
+        dtype = _TOKENS[tensor.dtype]
     if tensor.dtype != DATA_TYPES[dtype]:
         faults.append(Violation(f"{field}.dtype", f"is {_dtype_name(tensor.dtype)}, expected {dtype}"))
     if len(shape) == 1 + len(signature.features) and min(shape) >= 0:
