@@ -1,5 +1,6 @@
 """A real Prometheus scrapes real servers under load: every query answers, and every fault fires its own alerts."""
 
+import os
 import re
 import shutil
 import time
@@ -19,6 +20,9 @@ from tests.deploy.watched import RULES, Load, Prometheus, asked, hurried, number
 DASHBOARD = ROOT / "deploy/grafana/dashboard.json"
 FIRING = {
     ("carousel-rejecting", "CarouselLoadRejected"),
+    ("carousel-unmounted", "CarouselRepositoryUnreadable"),
+    ("carousel-loading", "CarouselLoadStuck"),
+    ("carousel-loading", "CarouselLoadRejected"),  # in the end: its weights are not those of its cell graph
     ("carousel-fallen-back", "CarouselEngineFallback"),
     ("carousel-fallen-back", "CarouselMemoryHigh"),  # TensorFlow holds three times as much
     ("carousel-inexact", "CarouselAnswersInexact"),
@@ -43,9 +47,11 @@ def squashed(x):
 
 @pytest.fixture(scope="module")
 def servers(repository, tmp_path_factory):
-    """One server that is well and eight with a fault each."""
+    """One server that is well and ten with a fault each."""
     folder = tmp_path_factory.mktemp("faulty")
-    copies = {name: folder / name for name in ("rejecting", "fallen-back", "inexact", "failing")}
+    copies = {
+        name: folder / name for name in ("rejecting", "unmounted", "loading", "fallen-back", "inexact", "failing")
+    }
     graphs = {name: copy / "lstm/1/assets.extra/cell_graph.onnx" for name, copy in copies.items()}
     for copy in copies.values():
         shutil.copytree(repository, copy)
@@ -59,6 +65,8 @@ def servers(repository, tmp_path_factory):
     flags = {
         "well": (repository,),
         "rejecting": (copies["rejecting"], "--poll-seconds", "1"),
+        "unmounted": (copies["unmounted"], "--poll-seconds", "1"),
+        "loading": (copies["loading"], "--poll-seconds", "1", "--load-timeout-seconds", "2", "--engine", "onnx"),
         "fallen-back": (copies["fallen-back"],),
         "inexact": (copies["inexact"],),
         "failing": (copies["failing"],),
@@ -94,6 +102,12 @@ def prometheus(servers, tmp_path_factory):
     version = servers["carousel-rejecting"].repository / "lstm/2"
     version.mkdir()
     (version / "saved_model.pb").write_bytes(b"half a model")
+    unmounted = servers["carousel-unmounted"].repository
+    unmounted.rename(unmounted.with_name("elsewhere"))
+    slow = servers["carousel-loading"].repository / "lstm"
+    shutil.copytree(slow / "1", slow / "2")
+    for variables in (slow / "2/variables").glob("*.data*"):
+        os.truncate(variables, 10 << 30)  # a file of holes, which takes longer to read than a load may take
     yield watching
     servers["carousel-stuck"].end()
     for load in loads:
