@@ -6,14 +6,13 @@ from typing import get_args
 
 from pydantic.fields import FieldInfo
 
-from carousel.configuration import PREFIX
-from carousel.settings import GROUPS
+from carousel.settings import GROUPS, PREFIX
 
 PAGE = Path(__file__).with_suffix(".md")
 
 _HEAD = f"""\
 # Settings
-Written by `docs/settings.py` from `service/carousel/settings.py`; do not edit.
+Written by `docs/settings.py` from `service/carousel/settings/settings.py`; do not edit.
 
 Each setting of `carousel serve` is a flag, an environment variable and a key of the TOML file that `--config` or
 `{PREFIX}CONFIG` names: `--http-port`, `{PREFIX}HTTP_PORT` and `http_port` are one. A flag goes before a variable,

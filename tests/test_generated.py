@@ -16,7 +16,7 @@ CHANGES = {
     "service/carousel/client/aio.py": (("The client for programs", "A client for programs"), {"blocking.py"}),
     "service/carousel/client/aio_fleet.py": (("Live sequences for", "Some sequences for"), {"fleet.py"}),
     "service/carousel/telemetry/instruments.py": (('"carousel_serving"', '"carousel_renamed"'), {"docs/metrics.md"}),
-    "service/carousel/settings.py": (("The address that gRPC", "An address that gRPC"), {"docs/settings.md"}),
+    "service/carousel/settings/settings.py": (("The address that gRPC", "An address that gRPC"), {"docs/settings.md"}),
     "deploy/grafana/dashboard.py": (("Is it healthy?", "Is it well?"), {"deploy/grafana/dashboard.json"}),
     "deploy/prometheus/rules.yaml": (("groups:", "groups: # changed"), {"monitoring/rules.yaml"}),
 }

@@ -12,14 +12,13 @@ import grpc
 
 from carousel import transport
 from carousel.batching import Admission
-from carousel.configuration import read_policies
 from carousel.loop import Loop
-from carousel.ports import Port
 from carousel.rpc.methods import Options, Services
 from carousel.serving import Catalog, Lifecycle, Limits, Loader, Model, Phase, Policies, Sessions, Version
-from carousel.settings import Settings
+from carousel.settings import Settings, read_policies
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.telemetry import prometheus as metrics
+from carousel.transport import Port
 
 logger = logging.getLogger("carousel.server")
 

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from carousel.configuration import SettingsRefused, read_settings
-from carousel.settings import GROUPS, Settings
+from carousel.settings import GROUPS, Settings, SettingsRefused, read_settings
 
 
 def test_a_flag_goes_before_the_environment_before_the_file_before_the_default(tmp_path):

@@ -49,8 +49,11 @@ def run(given: argparse.Namespace) -> int:
     # Until there is something to drain. The first process of a container would not even die of the signal otherwise;
     # an exception would be lost in the import that it falls into.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    from carousel.configuration import SettingsRefused, read_settings  # noqa: PLC0415 - as `add` says
-    from carousel.settings import Settings  # noqa: PLC0415 - as above
+    from carousel.settings import (  # noqa: PLC0415 - as `add` says
+        Settings,
+        SettingsRefused,
+        read_settings,
+    )
 
     named = vars(given)
     flags = {name: named[name] for name in ("config", *Settings.model_fields) if named.get(name) is not None}

@@ -6,8 +6,10 @@ contract tests hold every call used to account. Messages are bytes; this room kn
 """
 
 from carousel.transport.call import Call
+from carousel.transport.certificates import check_certificates
 from carousel.transport.credentials import server_credentials
 from carousel.transport.listener import Server, Streaming, Unary
+from carousel.transport.ports import Port
 from carousel.transport.status import MAX_DETAILS, MAX_MESSAGE, Code, Status
 from carousel.transport.versions import untested
 
@@ -16,10 +18,12 @@ __all__ = [
     "MAX_MESSAGE",
     "Call",
     "Code",
+    "Port",
     "Server",
     "Status",
     "Streaming",
     "Unary",
+    "check_certificates",
     "server_credentials",
     "untested",
 ]

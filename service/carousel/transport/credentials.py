@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import grpc
 
-from carousel.certificates import check_certificates
+from carousel.transport.certificates import check_certificates
 
 logger = logging.getLogger("carousel.transport")
 

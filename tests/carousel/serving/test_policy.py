@@ -9,8 +9,8 @@ import time
 import pytest
 
 from carousel.client import Client
-from carousel.configuration import SettingsRefused, read_policies, read_settings
 from carousel.serving import Policies
+from carousel.settings import SettingsRefused, read_policies, read_settings
 
 ALL = '[models.small]\nversions = "all"\nlabels = { stable = 1 }\n'
 

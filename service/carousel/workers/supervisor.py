@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import FrameType
 
-from carousel.certificates import check_certificates
-from carousel.ports import Port
 from carousel.settings import Settings
 from carousel.telemetry import Readings, Usage
 from carousel.telemetry import prometheus as metrics
-from carousel.worker import Worker
+from carousel.transport import Port, check_certificates
+from carousel.workers.worker import Worker
 
 logger = logging.getLogger("carousel.workers")
 

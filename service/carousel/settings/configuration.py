@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from carousel.errors import CarouselError
-from carousel.settings import ModelPolicy, Settings
+from carousel.settings.settings import ModelPolicy, Settings
 
 PREFIX = "CAROUSEL_"
 

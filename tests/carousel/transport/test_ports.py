@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from carousel.ports import Port
-from carousel.transport import Server
+from carousel.transport import Port, Server
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "localhost"])

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from carousel.certificates import check_certificates
+from carousel.transport import check_certificates
 
 
 @pytest.fixture(scope="module")

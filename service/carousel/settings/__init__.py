@@ -1,0 +1,6 @@
+"""Every setting once, in groups; and how flags, environment and file are read."""
+
+from carousel.settings.configuration import PREFIX, SettingsRefused, read_policies, read_settings
+from carousel.settings.settings import GROUPS, ModelPolicy, Settings
+
+__all__ = ["GROUPS", "PREFIX", "ModelPolicy", "Settings", "SettingsRefused", "read_policies", "read_settings"]
