@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.data.cells import names_of, numbers_of, one_hot, times_of, written
+from carousel_models.data.fields import names_of, numbers_of, one_hot, times_of, written
 from carousel_models.data.files import Chunk, chunks_of, paths_of
 from carousel_models.data.spool import Spool
 from carousel_models.data.timeline import even_positions, waves_of

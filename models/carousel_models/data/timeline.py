@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.data.cells import written
+from carousel_models.data.fields import written
 from carousel_models.refusals import SourceRefused
 
 LONGEST_STRETCH = 4

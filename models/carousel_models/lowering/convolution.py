@@ -9,8 +9,8 @@ from keras.ops import convert_to_numpy as to_numpy
 from carousel_models.lowering.elementwise import activated
 from carousel_models.lowering.graph import Graph, NoLowering, NotStepwise
 from carousel_models.lowering.registry import over_time
+from carousel_models.lowering.shifted_views import Window, continued, padded, views
 from carousel_models.lowering.tensor import Tensor
-from carousel_models.lowering.windows import Window, continued, padded, views
 
 
 @over_time(layers.Conv1D)

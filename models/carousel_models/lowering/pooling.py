@@ -6,8 +6,8 @@ from keras import layers
 
 from carousel_models.lowering.graph import Graph, NoLowering, NotStepwise
 from carousel_models.lowering.registry import over_time
+from carousel_models.lowering.shifted_views import Window, padded, views
 from carousel_models.lowering.tensor import Tensor, mask_of
-from carousel_models.lowering.windows import Window, padded, views
 
 
 @over_time(layers.MaxPooling1D)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from carousel_models.data.cells import written
+from carousel_models.data.fields import written
 from carousel_models.report.classes import draw_calibration, draw_confusion
 from carousel_models.report.curves import draw_loss
 from carousel_models.report.forecasts import draw_errors, draw_forecast, draw_residuals, draw_splits

@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from carousel.tensors import Floats
-from carousel_models.data.cells import written
 from carousel_models.data.examples import Splits
+from carousel_models.data.fields import written
 from carousel_models.recipe import Recipe
 from carousel_models.report.scores import Scores
 

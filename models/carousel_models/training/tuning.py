@@ -9,7 +9,7 @@ from statistics import mean
 from carousel_models.data.splits import splits_of
 from carousel_models.recipe import moved, read_recipe, with_origin, with_seed, with_settings, write_recipe
 from carousel_models.refusals import RecipeRefused
-from carousel_models.report.tuning import write_tuning
+from carousel_models.report.search import write_tuning
 from carousel_models.training.processes import processes
 from carousel_models.training.quiet import quietly
 from carousel_models.training.study import best_trials, finished, given_up, next_round, settings_of, study_of

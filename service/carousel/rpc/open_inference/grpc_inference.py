@@ -8,10 +8,10 @@ from carousel.rpc.checks import parse
 from carousel.rpc.health import Health
 from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.open_inference.control import Repository, RepositoryMethods
+from carousel.rpc.open_inference.descriptions import write_config, write_metadata, write_statistics
 from carousel.rpc.open_inference.infer import Infer
 from carousel.rpc.open_inference.infer_request import Rules, read_version
 from carousel.rpc.open_inference.infer_stream import InferStream
-from carousel.rpc.open_inference.metadata import write_config, write_metadata, write_statistics
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.stream import Streams
 from carousel.rpc.trace import trace_of
