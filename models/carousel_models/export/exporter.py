@@ -2,7 +2,9 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -45,6 +47,8 @@ def export(
     version: int | None = None,
     *,
     vocabulary: Path | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    unsafe_lambda: bool = False,
 ) -> Path:
     """Write `model` as a version that Carousel and TensorFlow Serving serve, and check that it answers as Keras does.
 
@@ -55,6 +59,8 @@ def export(
         version: 1 or more; one more than the highest there is where it is None.
         vocabulary: For a model of tokens, a file that says what each of them stands for, a line each from token 0 on;
             it becomes assets/vocabulary.txt of the version.
+        custom_objects: For a file: layers and functions that are not Keras' own, by name.
+        unsafe_lambda: For a file: whether the code that its Lambda layers keep may be run on this machine.
 
     Returns:
         The version's folder, `repository/name/version`. It appears whole or not at all.
@@ -69,12 +75,15 @@ def export(
         )
     if version is not None and version < 1:
         raise ExportRefused(f"version {version}: versions are numbered from 1")
-    return publish(lambda folder: _write(model, folder, vocabulary), repository / name, version)
+
+    def write(folder: Path) -> None:
+        given = read_model(model, custom_objects, unsafe_lambda=unsafe_lambda) if isinstance(model, Path) else model
+        _write(given, folder, vocabulary)
+
+    return publish(write, repository / name, version)
 
 
-def _write(model: keras.Model | Path, folder: Path, vocabulary: Path | None) -> None:
-    if isinstance(model, Path):
-        model = read_model(model)
+def _write(model: keras.Model, folder: Path, vocabulary: Path | None) -> None:
     refuse_unservable(model)
     model, named_inputs, named_outputs = packed(model)
     refuse_shapes(model)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import activations, layers
 
-from carousel.artifact import Signature, TensorSpec, disagreement, read_manifest, read_signature
+from carousel.artifact import TOLERANCE, Signature, TensorSpec, disagreement, read_manifest, read_signature
 from carousel.engines import OnnxEngine, check_invariance, load_engine
 from carousel_models.lowering import KerasSteps, lower
 from carousel_models.lowering.activations import LSTM_ACTIVATIONS
@@ -93,7 +93,10 @@ def test_riding_together_is_riding_alone_bit_for_bit(data, seed):
 @settings(max_examples=25, deadline=None)
 @given(stacks())
 def test_any_stack_answers_as_keras(parts):
-    """A cell graph's outputs and next states are those of Keras' own layers."""
+    """A cell graph's outputs and next states are those of Keras' own layers.
+
+    Both are float32 here, and to normalise a nearly constant row multiplies the rounding errors of both.
+    """
     model, graph = built(parts)
     rng = np.random.default_rng(1)
     inputs = rng.standard_normal((3, 6, model.input_shape[-1]), np.float32)
@@ -102,8 +105,8 @@ def test_any_stack_answers_as_keras(parts):
     outputs, state = OnnxEngine(graph.content).run(
         np.ascontiguousarray(inputs.swapaxes(0, 1)), np.concatenate(before, axis=1)
     )
-    assert disagreement(outputs.swapaxes(0, 1), np.asarray(expected)) == ""
-    assert disagreement(state, np.concatenate(after, axis=1)) == ""
+    assert disagreement(outputs.swapaxes(0, 1), np.asarray(expected), 10 * TOLERANCE) == ""
+    assert disagreement(state, np.concatenate(after, axis=1), 10 * TOLERANCE) == ""
 
 
 class Padding:
