@@ -53,7 +53,7 @@ def _sentence(fault: ErrorDetails, keys: Collection[str]) -> str:
         case "extra_forbidden":
             return _unknown(str(fault["loc"][-1]), keys)
         case "union_tag_not_found":
-            return 'has no kind: say kind = "table" or kind = "aeon"'
+            return 'has no kind: say kind = "table", "text" or "aeon"'
         case "union_tag_invalid":
             what = "layer" if fault["loc"][0] == "stack" else "kind"
             return f"has the unknown {what} {fault['ctx']['tag']!r}: say one of {fault['ctx']['expected_tags']}"

@@ -91,7 +91,7 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
         ('["y"]', "[]", "source.targets: is empty: name one column or more"),
         ("[{ units = 4 }]", "[]", "stack: is empty: say one layer or more"),
         ('kind = "table"', 'kind = "sql"', "source: has the unknown kind 'sql': say one of 'table', 'text', 'aeon'"),
-        ('kind = "table", ', "", 'source: has no kind: say kind = "table" or kind = "aeon"'),
+        ('kind = "table", ', "", 'source: has no kind: say kind = "table", "text" or "aeon"'),
         ('["x"]', '["x", "x"]', "source.features: names 'x' more than once"),
         (
             "timesteps = 3",
