@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class TensorSpec:
         return f"{self.name} {self.dtype} {describe(self.shape)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signature:
     """What a served model takes and gives.
 
@@ -50,27 +51,28 @@ class Signature:
     min_timesteps: int = 1
     vocabulary: int | None = None
 
-    @property
+    # Every request is held against these: they are worked out once.
+    @cached_property
     def features(self) -> tuple[int, ...]:
         """Shape of one timestep: (input_dim,), or () for tokens."""
         return tuple(d for d in self.inputs.shape[2:] if d is not None)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of what is sent."""
         return np.dtype(self.inputs.dtype)
 
-    @property
+    @cached_property
     def input_dim(self) -> int:
         """Features of a timestep; 0 for tokens."""
         return self.features[0] if self.features else 0
 
-    @property
+    @cached_property
     def timesteps(self) -> int | None:
         """The one length the model takes; None where any length will do."""
         return self.inputs.shape[1]
 
-    @property
+    @cached_property
     def units(self) -> int:
         """Units of an output."""
         dim = self.last_step.shape[-1]

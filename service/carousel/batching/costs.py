@@ -21,7 +21,7 @@ class Costs:
         call_seconds: Seconds of one engine call beyond its timesteps.
     """
 
-    __slots__ = ("_rows_for", "_step_seconds", "_tick_steps", "call_seconds", "max_rows", "rows")
+    __slots__ = ("_rows_for", "_step_seconds", "_tick_steps", "_work_seconds", "call_seconds", "max_rows", "rows")
 
     def __init__(self, call_seconds: float, step_seconds: dict[int, float]) -> None:
         """Take `step_seconds`, seconds of one timestep by row count: of one row and of some larger counts."""
@@ -34,6 +34,8 @@ class Costs:
         # The shorter the ticks, the more of their time is the call's and Python's, and the more rows pay as a rule.
         self._rows_for = [self._paying(counts, steps) for steps in range(1, _USUAL_TICK + 1)]
         self.max_rows, self.rows = max(self._rows_for), self._rows_for[-1]
+        call = call_seconds / (self.rows * self.tick_steps(self.rows))
+        self._work_seconds = self.step_seconds(self.rows) / self.rows + call
 
     def rows_for(self, timesteps: int) -> int:
         """How many rows pay, where the newcomer has `timesteps` to go."""
@@ -53,8 +55,7 @@ class Costs:
 
     def work_seconds(self, timesteps: int) -> float:
         """Seconds of the machine that `timesteps` of one sequence take in a batch of `rows`."""
-        call = self.call_seconds / (self.rows * self.tick_steps(self.rows))
-        return timesteps * (self.step_seconds(self.rows) / self.rows + call)
+        return timesteps * self._work_seconds
 
     def run_seconds(self, rows: int, timesteps: int) -> float:
         """Seconds from start to end of a sequence of `timesteps` that shares its batch with others, `rows` in all."""

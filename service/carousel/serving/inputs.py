@@ -51,8 +51,7 @@ class Tensors:
         signature = version.signature
         if self.return_sequences and signature.sequence is None:
             self.faults.append(Violation("return_sequences", "the model gives no output for every timestep"))
-        faults = self.faults + check(self.inputs, self.field, signature, limits)
-        if faults:
+        if faults := self.faults + check(self.inputs, self.field, signature, limits):
             raise InvalidRequest(tuple(faults))
         if not signature.features:  # int32 and int64 are both taken for tokens, and all of them are in the vocabulary
             self.inputs = [tokens.astype(signature.dtype, copy=False) for tokens in self.inputs]

@@ -37,12 +37,12 @@ class Limits:
 def check(inputs: list[Samples], field: FieldName, signature: Signature, limits: Limits) -> list[Violation]:
     """Name every fault of sequences; each should be [timesteps, ...] as the signature and the limits say."""
     faults: list[Violation] = []
-    features, longest = signature.features, limits.timesteps
+    features, shortest, longest = signature.features, signature.min_timesteps, limits.timesteps
+    only = signature.timesteps
     for i, steps in enumerate(inputs):
-        shape = steps.shape
-        good = shape[1:] == features and signature.min_timesteps <= shape[0] <= longest
-        if not good or signature.timesteps not in {None, shape[0]}:
-            faults += shape_faults(shape, field(i, "shape"), signature, limits)
+        in_range = shortest <= len(steps) <= longest and (only is None or len(steps) == only)
+        if steps.shape[1:] != features or not in_range:
+            faults += shape_faults(steps.shape, field(i, "shape"), signature, limits)
         elif not features:
             faults += _token_faults(steps, field(i, "content"), signature)
         elif limits.refuse_nonfinite and not np.isfinite(steps).all():

@@ -12,7 +12,7 @@ from carousel.batching import Sequence
 from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
 from carousel.serving.catalog import Catalog
 from carousel.serving.faults import unexpected
-from carousel.serving.inputs import BEGINNING, Tensors
+from carousel.serving.inputs import Tensors
 from carousel.serving.limits import Limits
 from carousel.serving.model import Model
 from carousel.serving.version import Version
@@ -83,19 +83,20 @@ class Pending:
     def submit(self, tensors: Tensors, deadline: float, trace: str) -> None:
         """Let the sequences wait for their first tick."""
         self.tensors = tensors
-        starts = tensors.starts or [BEGINNING] * len(tensors.inputs)
         self.sequences = [
             Sequence(
                 steps,
                 self._take,
                 return_sequences=tensors.return_sequences,
                 return_state=tensors.return_state,
-                state=start.state,
                 deadline=deadline,
                 trace=trace,
             )
-            for steps, start in zip(tensors.inputs, starts, strict=True)
+            for steps in tensors.inputs
         ]
+        if tensors.starts:
+            for sequence, start in zip(self.sequences, tensors.starts, strict=True):
+                sequence.state = start.state
         self._left = len(self.sequences)
         self._model.submit(self.sequences)
 
@@ -175,7 +176,7 @@ class Requests:
             found = f"holds {samples} sequences, the limit is {limits.samples} (max_samples)"
             raise InvalidRequest((Violation("inputs", found),))
         # No message holds more timesteps than fit into it, whatever its shapes say.
-        believed = request.size // (ITEM * math.prod(signature.features))
+        believed = request.size // (ITEM * (signature.input_dim or 1))
         lengths = request.lengths()
         sequences = request.wants_sequences and signature.sequence is not None
         timesteps = max(0, min(believed, sum(lengths)))

@@ -56,17 +56,19 @@ def read_steps(
     Whether the timesteps suit the model is checked later; this looks at what the message says of its own bytes.
     """
     signature = version.signature
-    dtype, shape, content = signature.dtype, tensor.shape, len(tensor.content)
+    dtype, shape, content = signature.dtype, tensor.shape, tensor.content
     if not signature.features and tensor.dtype in _TOKENS:
         dtype = _TOKENS[tensor.dtype]
-    if tensor.dtype != DATA_TYPES[dtype]:
+    known = tensor.dtype == DATA_TYPES[dtype]
+    if not known:
         faults.append(Violation(f"{field}.dtype", f"is {_dtype_name(tensor.dtype)}, expected {dtype}"))
-    if len(shape) == 1 + len(signature.features) and min(shape) >= 0:
-        needed = dtype.itemsize * math.prod(shape)
-        if content == needed and tensor.dtype == DATA_TYPES[dtype]:
-            return [np.frombuffer(tensor.content, dtype).reshape(tuple(shape))]
-        if content != needed:
-            found = f"has {content} bytes, shape {describe(shape)} of {dtype} needs {needed}"
+    if len(shape) == 1 + len(signature.features):
+        dims = tuple(shape)
+        needed = dtype.itemsize * math.prod(dims)
+        if len(content) == needed and known and min(dims) >= 0:
+            return [np.frombuffer(content, dtype).reshape(dims)]
+        if len(content) != needed and min(dims) >= 0:
+            found = f"has {len(content)} bytes, shape {describe(shape)} of {dtype} needs {needed}"
             faults.append(Violation(f"{field}.content", found))
     faults += shape_faults(shape, f"{field}.shape", signature, limits)
     return []
@@ -92,11 +94,11 @@ def write_prediction(sequence: Sequence, start: int, version: Version, into: pb.
 
 def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Tensors:
     faults: list[Violation] = []
-    samples = len(request.inputs)
+    samples, states = len(request.inputs), request.initial_state
     if not samples:
         faults.append(Violation("inputs", "is missing: expected one tensor a sequence"))
-    if len(request.initial_state) not in {0, samples}:
-        found = f"holds {len(request.initial_state)} states for {samples} inputs, expected none or one each"
+    if states and len(states) != samples:
+        found = f"holds {len(states)} states for {samples} inputs, expected none or one each"
         faults.append(Violation("initial_state", found))
     inputs: list[Samples] = []
     places: list[int] = []
@@ -109,7 +111,7 @@ def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Te
         lambda i, part: f"inputs[{places[i]}].{part}",
         return_sequences=request.return_sequences,
         return_state=request.return_state,
-        starts=[read_start(snapshot, version) for snapshot in request.initial_state] if not faults else [],
+        starts=[read_start(snapshot, version) for snapshot in states] if not faults else [],
         faults=faults,
     )
 
