@@ -62,4 +62,11 @@ def _around(model: keras.Model, inputs: tuple[Part, ...]) -> keras.Model:
 
 
 def _part(name: str, tensor: keras.KerasTensor) -> Part:
-    return Part(name=name, width=tensor.shape[-1] or 0, timewise=len(tensor.shape) > 2)
+    dtype = "float32" if tensor.dtype == "bfloat16" else tensor.dtype  # which numpy does not know
+    return Part(
+        name=name,
+        width=tensor.shape[-1] or 0,
+        timewise=len(tensor.shape) > 2,
+        dtype=dtype,
+        shape=tuple(tensor.shape),
+    )

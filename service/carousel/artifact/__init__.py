@@ -1,11 +1,10 @@
 """One version on disk: its signature, manifest and golden answers, and where it stands in a repository."""
 
 from carousel.artifact.golden import TOLERANCE, Golden, disagreement, distance, read_golden, write_golden
+from carousel.artifact.layout import Column, Layout
 from carousel.artifact.manifest import (
     CELL_GRAPH,
-    FOLDER,
     GOLDEN,
-    MANIFEST,
     Manifest,
     Part,
     State,
@@ -15,15 +14,17 @@ from carousel.artifact.manifest import (
 from carousel.artifact.repository import MAX_VERSION, Listing, ModelFolder, read_repository, versions
 from carousel.artifact.signature import (
     ADVANCE,
+    FOLDER,
     INPUTS,
     LAST_STEP,
+    MANIFEST,
     SEQUENCE,
     SERVING,
     Signature,
-    TensorSpec,
     read_signature,
 )
 from carousel.artifact.survey import Survey, digest, survey
+from carousel.artifact.tensor_spec import TensorSpec
 
 __all__ = [
     "ADVANCE",
@@ -37,7 +38,9 @@ __all__ = [
     "SEQUENCE",
     "SERVING",
     "TOLERANCE",
+    "Column",
     "Golden",
+    "Layout",
     "Listing",
     "Manifest",
     "ModelFolder",

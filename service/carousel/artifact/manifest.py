@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from carousel.artifact.signature import Signature
+from carousel.artifact.layout import Column, Layout, tokens_layout
+from carousel.artifact.signature import FOLDER, MANIFEST, Signature
+from carousel.artifact.tensor_spec import TensorSpec
 from carousel.errors import ModelRejected
 
-FOLDER = "assets.extra"
-MANIFEST, CELL_GRAPH, GOLDEN = "manifest.json", "cell_graph.onnx", "golden.npz"
+CELL_GRAPH, GOLDEN = "cell_graph.onnx", "golden.npz"
 
 
 class State(BaseModel):
@@ -24,13 +25,29 @@ class State(BaseModel):
 
 
 class Part(BaseModel):
-    """One of the model's own inputs or outputs: its name, how many features wide, and whether it has timesteps."""
+    """One of the model's own inputs or outputs.
+
+    Attributes:
+        name: As the author named it.
+        width: How many features of the one input, or the one output, are its own.
+        timewise: Whether it has timesteps.
+        dtype, shape: As the author declared them, [batch, ...]; None in manifests of before they were kept.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     width: int
     timewise: bool
+    dtype: str | None = None
+    shape: tuple[int | None, ...] | None = None
+
+    def spec(self, whole: TensorSpec) -> TensorSpec:
+        """Say what the author declared, or as near as can be told from the tensor that it is a part of."""
+        if self.dtype is not None and self.shape is not None:
+            return TensorSpec(self.name, self.dtype, self.shape)
+        timesteps = (whole.shape[1],) if self.timewise else ()
+        return TensorSpec(self.name, whole.dtype, (None, *timesteps, self.width))
 
 
 class Manifest(BaseModel):
@@ -73,7 +90,31 @@ class Manifest(BaseModel):
 
     def complete(self, signature: Signature) -> Signature:
         """Add to a SavedModel's signature what only its manifest knows."""
-        return replace(signature, min_timesteps=self.min_timesteps, vocabulary=self.vocabulary)
+        return replace(
+            signature,
+            min_timesteps=self.min_timesteps,
+            vocabulary=self.vocabulary,
+            input_layout=self._takes(signature) if self.inputs else None,
+            output_layout=_side_by_side(self.outputs, signature.sequence or signature.last_step)
+            if self.outputs
+            else None,
+        )
+
+    def _takes(self, signature: Signature) -> Layout:
+        if not signature.features:
+            part = self.inputs[0]
+            declared = part.spec(signature.inputs) if part.shape else replace(signature.inputs, name=part.name)
+            return tokens_layout(declared)
+        return _side_by_side(self.inputs, signature.inputs)
+
+
+def _side_by_side(parts: tuple[Part, ...], whole: TensorSpec) -> Layout:
+    columns, begin = [], 0
+    for part in parts:
+        timewise = part.timewise and len(whole.shape) > 2
+        columns.append(Column(part.spec(whole), begin, begin + part.width, timewise))
+        begin += part.width
+    return Layout(tuple(columns), "float32", whole.shape[1] if len(whole.shape) > 2 else 1)
 
 
 def read_manifest(version: Path) -> Manifest | None:

@@ -1,5 +1,6 @@
 """What a model takes and gives, read from its own saved_model.pb without TensorFlow."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,32 +10,37 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from carousel.artifact.layout import Column, Layout, layout_of, tokens_layout
+from carousel.artifact.tensor_spec import TensorSpec
 from carousel.errors import ModelRejected
 from carousel.stubs.savedmodel.saved_model_pb2 import SavedModel, SignatureDef, TensorInfo
-from carousel.tensors import describe
+from carousel.tensors import Floats
 
 SERVING = "serving_default"
 ADVANCE = "advance"
 INPUTS, SEQUENCE, LAST_STEP = "inputs", "sequence", "last_step"
 
-_DTYPES = {1: "float32", 2: "float64", 3: "int32", 7: "string", 9: "int64", 10: "bool", 19: "float16"}
+FOLDER, MANIFEST = "assets.extra", "manifest.json"
+"""Where Carousel keeps what it knows of a SavedModel that it exported."""
 
+_DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 9: "int64"}
+_DTYPES |= {10: "bool", 14: "bfloat16", 19: "float16", 21: "variant"}
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """A tensor's name, dtype and shape; None where a dimension may vary."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.dtype} {describe(self.shape)}"
+_NEVER = {"__saved_model_init_op", "__saved_model_train_op", "train_op"}
+"""Signatures that no caller calls."""
 
 
 @dataclass(frozen=True)
 class Signature:
     """What a served model takes and gives.
+
+    An engine, and everything between it and the protocols, knows one input and its outputs. What the model's author
+    named is in `takes` and `gives`: specs in the author's order, and how to come from the one to the other.
+
+        faults: list[Violation] = []
+        samples = signature.takes.pack_batch({"prices": prices, "store": store}, faults)    # [batch, ...] each
+        every_step = signature.gives.timewise(wanted)           # as `return_sequences` of the request
+        answers = signature.gives.split_batch(outputs, wanted)  # of each sequence's output; [batch, ...] each
 
     Attributes:
         inputs: The one input: float32 [batch, timesteps, input_dim], or tokens, int32 or int64 [batch, timesteps].
@@ -43,6 +49,8 @@ class Signature:
         last_step: float32 [batch, units].
         min_timesteps: The shortest sequence that the model can answer.
         vocabulary: How many tokens there are, 0 to this, exclusive; None where that is not known, and for vectors.
+        input_layout, output_layout: What `takes` and `gives` are; None where the author's names are not known.
+        function: The SavedModel's own name of the signature that is served.
     """
 
     inputs: TensorSpec
@@ -50,6 +58,40 @@ class Signature:
     last_step: TensorSpec
     min_timesteps: int = 1
     vocabulary: int | None = None
+    input_layout: Layout | None = None
+    output_layout: Layout | None = None
+    function: str = SERVING
+
+    @property
+    def takes(self) -> Layout:
+        """The author's inputs; Carousel's own name for its one input where they are not known."""
+        if self.input_layout is not None:
+            return self.input_layout
+        if not self.features:
+            return tokens_layout(self.inputs)
+        return Layout((Column(self.inputs, 0, self.input_dim, timewise=True),), "float32", self.timesteps)
+
+    @property
+    def gives(self) -> Layout:
+        """The author's outputs; the last step where they are not known."""
+        if self.output_layout is not None:
+            return self.output_layout
+        return Layout((Column(self.last_step, 0, self.units, timewise=False),))
+
+    def last_step_of(self, output: Floats) -> Floats:
+        """Take what is answered to who asks for the last step: the author's own `last_step`, where there is one."""
+        column = self._own(LAST_STEP, timewise=False)
+        last: Floats = output[-1] if output.ndim > 1 else output
+        return last if column is None else last[column.begin : column.end]
+
+    def sequence_of(self, output: Floats) -> Floats:
+        """Take what is answered to who asks for every timestep: the author's own `sequence`, where there is one."""
+        column = self._own(SEQUENCE, timewise=True)
+        return output if column is None else output[:, column.begin : column.end]
+
+    def _own(self, name: str, *, timewise: bool) -> Column | None:
+        columns = self.gives.columns if len(self.gives.columns) > 1 else ()
+        return next((c for c in columns if c.spec.name == name and c.timewise == timewise), None)
 
     # Every request is held against these: they are worked out once.
     @cached_property
@@ -88,22 +130,64 @@ class Signature:
 def read_signature(version: Path) -> Signature:
     """Read the signature of the SavedModel in the folder `version`.
 
+    Without a manifest beside it, it was not exported by Carousel: it is served from its own signature, by its own
+    names, whatever these are.
+
     Raises:
         ModelRejected: There is no readable SavedModel, or its signature is not one that Carousel serves.
     """
     definitions = _definitions(version / "saved_model.pb")
+    if not (version / FOLDER / MANIFEST).exists():
+        return _foreign(version, definitions)
     if SERVING not in definitions:
         raise ModelRejected(f"{version}: the SavedModel has no signature {SERVING!r}, only {sorted(definitions)}")
     inputs = _specs(definitions[SERVING].inputs)
     outputs = _specs(definitions[SERVING].outputs)
     if set(inputs) != {INPUTS} or LAST_STEP not in outputs:
         raise ModelRejected(
-            f"{version}: signature {SERVING!r} must take {INPUTS!r} and give {LAST_STEP!r}; it takes {sorted(inputs)} "
-            f"and gives {sorted(outputs)}. Export the model with `carousel export`."
+            f"{version}: has a manifest of Carousel's, so its signature {SERVING!r} must take {INPUTS!r} and give "
+            f"{LAST_STEP!r}; it takes {sorted(inputs)} and gives {sorted(outputs)}. Remove assets.extra/ to serve the "
+            "SavedModel by its own signature, or export the model again with `carousel export`."
         )
     signature = Signature(inputs[INPUTS], outputs.get(SEQUENCE), outputs[LAST_STEP])
     _refuse_unservable(version, signature)
     return signature
+
+
+def _foreign(version: Path, definitions: Mapping[str, SignatureDef]) -> Signature:
+    """Lay the inputs and outputs that somebody else declared side by side."""
+    names = sorted(definitions.keys() - _NEVER)
+    if SERVING not in names and len(names) != 1:
+        raise ModelRejected(
+            f"{version}: the SavedModel has the signatures {names}, and none is {SERVING!r}: save it again with that "
+            "one, as tf.saved_model.save(..., signatures={'serving_default': ...})"
+        )
+    function = SERVING if SERVING in names else names[0]
+    sides = []
+    for side, infos in (("takes", definitions[function].inputs), ("gives", definitions[function].outputs)):
+        specs = sorted(_specs(infos).values(), key=lambda spec: _natural(spec.name))
+        unranked = [name for name, info in infos.items() if info.tensor_shape.unknown_rank]
+        try:
+            if unranked:
+                raise ValueError(f"{', '.join(unranked)}: the shape is not known at all")  # noqa: TRY301 - one message
+            sides.append(layout_of(specs, taken=side == "takes"))
+        except ValueError as error:
+            raise ModelRejected(f"{version}: what its signature {function!r} {side} is not served: {error}") from error
+    takes, gives = sides
+    shape = (None, takes.timesteps) if takes.tokens else (None, takes.timesteps, takes.width)
+    return Signature(
+        TensorSpec(INPUTS, takes.dtype, shape),
+        TensorSpec(SEQUENCE, "float32", (None, gives.timesteps, gives.width)) if gives.timewise() else None,
+        TensorSpec(LAST_STEP, "float32", (None, gives.width)),
+        input_layout=takes,
+        output_layout=gives,
+        function=function,
+    )
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Order names as their author counted them: input_2 before input_10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _definitions(path: Path) -> dict[str, SignatureDef]:

@@ -6,7 +6,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from carousel.artifact.manifest import CELL_GRAPH, FOLDER, GOLDEN, MANIFEST
+from carousel.artifact.manifest import CELL_GRAPH, GOLDEN
+from carousel.artifact.signature import FOLDER, MANIFEST
 from carousel.errors import ModelRejected
 
 _MAX_FILES = 10_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, SERVING, Manifest, Signature, State
+from carousel.artifact import ADVANCE, INPUTS, LAST_STEP, SEQUENCE, Manifest, Signature, State
 from carousel.engines.contract import Engine
 from carousel.errors import ModelRejected
 from carousel.tensors import Floats, Samples
@@ -17,7 +17,10 @@ _OUTPUTS = "outputs"
 
 
 class TensorFlowEngine:
-    """Runs a SavedModel: by its signature `advance` where it has states, else whole by `serving_default`."""
+    """Runs a SavedModel: by its signature `advance` where it has states, else whole, by the signature that is served.
+
+    TensorFlow's answers differ in their last bits with the rows that share a batch. So each row runs by itself.
+    """
 
     name = "tensorflow"
     batch_invariant = False
@@ -29,9 +32,11 @@ class TensorFlowEngine:
         except Exception as error:  # TensorFlow's share no class below it, and all mean the same here
             raise ModelRejected(f"{version}: TensorFlow cannot load the SavedModel: {error}") from error
         self._constant = tf.constant
+        self._foreign = manifest is None
+        self._signature = signature
         self._states = () if manifest is None else manifest.states
         self.chunkable = bool(self._states)
-        self._run = self._saved.signatures.get(ADVANCE if self._states else SERVING)
+        self._run = self._saved.signatures.get(ADVANCE if self._states else signature.function)
         if self._states:
             _check_states(version, self._run, self._states)
         self._answer = LAST_STEP if signature.sequence is None else SEQUENCE
@@ -40,24 +45,40 @@ class TensorFlowEngine:
 
     def run(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Advance every row by every timestep; see `Engine.run`."""
-        tensors = {INPUTS: self._constant(inputs.swapaxes(0, 1))}
+        one = self._answer_declared if self._foreign else self._advance if self._states else self._answer_whole
+        rows = [one(inputs[:, row], state[row : row + 1]) for row in range(inputs.shape[1])]
+        if len(rows) == 1:
+            outputs, following = rows[0]
+            return outputs[:, np.newaxis], following
+        return np.stack([outputs for outputs, _ in rows], axis=1), np.concatenate([after for _, after in rows])
+
+    def _answer_declared(self, row: Samples, state: Floats) -> tuple[Floats, Floats]:
+        """Run a SavedModel that was not exported here, by the names that its signature declares."""
+        takes, gives = self._signature.takes, self._signature.gives
+        batch = takes.batch or 1
+        tensors = {
+            # A batch that is fixed is filled with the one row.
+            name: self._constant(np.broadcast_to(tensor, (batch, *tensor.shape)))
+            for name, tensor in takes.split(row).items()
+        }
+        return gives.join({name: answer.numpy()[0] for name, answer in self._run(**tensors).items()}), state
+
+    def _answer_whole(self, row: Samples, state: Floats) -> tuple[Floats, Floats]:
+        answer: Floats = self._run(**{INPUTS: self._constant(row[np.newaxis])})[self._answer].numpy()
+        return (answer if self._answer == LAST_STEP else answer[0]), state
+
+    def _advance(self, row: Samples, state: Floats) -> tuple[Floats, Floats]:
+        tensors = {INPUTS: self._constant(row[np.newaxis])}
         for spec, columns in zip(self._states, self._slices, strict=True):
             tensors[spec.name] = self._constant(state[:, columns])
         answers = self._run(**tensors)
-        if not self._states:
-            answer = answers[self._answer].numpy()
-            return (answer[None] if self._answer == LAST_STEP else _time_major(answer)), state
         following = np.concatenate([answers[spec.name].numpy() for spec in self._states], axis=1)
-        return _time_major(answers[_OUTPUTS].numpy()), following
+        return answers[_OUTPUTS].numpy()[0], following
 
 
 def open_saved_model(version: Path, signature: Signature, manifest: Manifest | None, threads: int) -> Engine:
     """Open a SavedModel as it is. Raises ModelRejected where TensorFlow is missing or cannot load it."""
     return TensorFlowEngine(version, signature, manifest, threads)
-
-
-def _time_major(sequence: Floats) -> Floats:
-    return np.ascontiguousarray(sequence.swapaxes(0, 1))
 
 
 def _tensorflow(threads: int) -> Any:

@@ -1,14 +1,20 @@
 """A model version as it was loaded: what it takes, what runs it, what its ticks cost."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from carousel.artifact import Signature, State, fingerprint, read_manifest, read_signature
 from carousel.batching import Costs
 from carousel.engines import Choice, Engine, check_invariance, load_engine, profile
+from carousel.errors import ModelRejected
 
 logger = logging.getLogger("carousel.serving")
+
+_TRIED = 16
+"""Every length up to this is tried with a model that does not say what its shortest is; then powers of two to 512."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
     if manifest is not None:
         signature = manifest.complete(signature)
     engine, because = load_engine(folder, signature, manifest, choice, threads)
+    if manifest is None:
+        signature = replace(signature, min_timesteps=_min_timesteps(folder, engine, signature))
     states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
     equal = check_invariance(engine, signature, width) if engine.batch_invariant else None
     if equal is False:
@@ -62,3 +70,21 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
     costs = profile(engine, signature, width)
     own = fingerprint(folder)  # the manifest names the SavedModel that the graph is of, which need not be this one
     return Version(folder.parent.name, int(folder.name), signature, states, own, engine, costs, because, equal)
+
+
+def _min_timesteps(folder: Path, engine: Engine, signature: Signature) -> int:
+    """Find the shortest sequence that a model of which no manifest says it can answer."""
+    if signature.timesteps is not None:
+        lengths = [signature.timesteps]
+    else:
+        lengths = [*range(1, _TRIED + 1), *(2**power for power in range(5, 10))]
+    fault: Exception | None = None
+    for length in lengths:
+        zeros = np.zeros((length, 1, *signature.features), signature.dtype)
+        try:
+            engine.run(zeros, np.zeros((1, 0), np.float32))
+        except Exception as error:  # noqa: BLE001 - engines share no class of errors
+            fault = fault or error
+        else:
+            return length
+    raise ModelRejected(f"{folder}: answers no sequence of {lengths[0]} to {lengths[-1]} timesteps: {fault}")

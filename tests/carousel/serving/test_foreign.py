@@ -1,0 +1,80 @@
+"""SavedModels that others made, by `tests/carousel_models/export/foreign/make.py`, are served as they are."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from carousel.artifact import disagreement, read_signature
+from carousel.errors import Violation
+from carousel.serving.version import load_version
+
+ARCHIVES = sorted(
+    (Path(__file__).parents[2] / "carousel_models" / "export" / "foreign").glob("*.zip"), key=lambda path: path.stem
+)
+SIGNATURES = {
+    "fixed_batch": (["lstm_input float32 [8, 10, 4]"], ["dense float32 [8, 1]"]),
+    "not_the_last": (["inputs float32 [?, ?, 3]"], ["last_step float32 [?, 2]", "sequence float32 [?, ?, 2]"]),
+    "sentiment": (["words int32 [?, ?]"], ["sentiment float32 [?, 2]"]),
+    "store_sales": (
+        ["prices float32 [?, ?, 4]", "store float32 [?, 3]"],
+        ["output_0 float32 [?, 2]", "output_1 float32 [?, 2]", "output_2 float32 [?, 1]"],
+    ),
+    "two_signatures": (["signal float32 [?, ?, 3]"], ["smooth float32 [?, ?, 4]"]),
+    "windows": (["keras_tensor float32 [?, 20, 5]"], ["output_0 float32 [?, 3]"]),
+}
+
+
+def unpacked(archive, repository):
+    """Lay an archive out as version 1; give its folder, and the recorded inputs and outputs by name."""
+    folder = repository / archive.stem / "1"
+    zipfile.ZipFile(archive).extractall(folder)
+    with np.load(folder / "answers.npz") as answers:
+        sides = [
+            {key.removeprefix(side): answers[key] for key in answers.files if key.startswith(side)}
+            for side in ("inputs/", "outputs/")
+        ]
+    (folder / "answers.npz").unlink()
+    return folder, *sides
+
+
+def test_every_archive_is_there():
+    """So that a lost one is a failed test."""
+    assert [archive.stem for archive in ARCHIVES] == sorted(SIGNATURES)
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
+def test_a_savedmodel_that_others_made_is_served_at_once_from_its_own_signature(tmp_path, archive):
+    """Its names, shapes and dtypes are its author's, and so is every answer, one sample at a time."""
+    folder, inputs, outputs = unpacked(archive, tmp_path)
+    takes, gives = SIGNATURES[archive.stem]
+    version = load_version(folder)
+    signature = version.signature
+    assert [str(spec) for spec in signature.takes.specs] == takes
+    assert [str(spec) for spec in signature.gives.specs] == gives
+    assert version.engine.name == "tensorflow"
+    assert "has no manifest, so no cell graph; `carousel export` writes both" in version.not_preferred_because
+    faults: list[Violation] = []
+    samples = signature.takes.pack_batch(inputs, faults)
+    assert not faults
+    answers = [version.engine.run(sample[:, np.newaxis], np.zeros((1, 0), np.float32))[0][:, 0] for sample in samples]
+    named = signature.gives.split_batch(answers)
+    assert named.keys() == outputs.keys()
+    for name, recorded in outputs.items():
+        assert named[name].dtype == recorded.dtype
+        assert disagreement(named[name], recorded) == "", name
+
+
+def test_names_shapes_and_types_that_are_not_the_authors_are_faults_by_name(tmp_path):
+    """Every one at once."""
+    archive = next(path for path in ARCHIVES if path.stem == "store_sales")
+    takes = read_signature(unpacked(archive, tmp_path)[0]).takes
+    faults: list[Violation] = []
+    wrong = {"prices": np.zeros((5, 3), np.float32), "shop": np.zeros(3, np.float32)}
+    assert takes.pack(wrong, faults) is None
+    assert [str(fault) for fault in faults] == [
+        "shop: is no input of the model; it takes prices, store",
+        "prices.shape: is [5, 3], expected [?, 4]",
+        "store: is missing: expected store float32 [?, 3]",
+    ]
