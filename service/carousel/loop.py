@@ -122,7 +122,7 @@ class Loop:
     def _call(self, function: Callable[[], None]) -> None:
         try:
             function()
-        except Exception:  # one faulty errand must not end everyone's rides
+        except Exception:  # one faulty call must not end the loop
             logger.exception("an errand on the loop failed")
 
     def _poll(self, timeout: float) -> None:

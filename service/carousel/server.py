@@ -14,7 +14,7 @@ from carousel import transport
 from carousel.batching import Admission
 from carousel.loop import Loop
 from carousel.rpc.methods import Options, Services
-from carousel.serving import Catalog, Lifecycle, Limits, Loader, Model, Phase, Policies, Sessions, Version
+from carousel.serving import Catalog, Follower, Lifecycle, Limits, Loader, Model, Phase, Policies, Sessions, Version
 from carousel.settings import Settings, read_policies
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.telemetry import prometheus as metrics
@@ -57,19 +57,21 @@ class Server:
             idle_seconds=settings.session_idle_seconds,
         )
         self._catalog = Catalog(self._sessions, self._tell_health, drain_seconds=settings.session_drain_seconds)
-        self._loader = Loader(
+        policies = Policies(settings.keep_versions, settings.models, settings.config, read_policies)
+        self._follower = Follower(
             settings.repository,
             self._catalog,
             self._post,
             self._add,
-            policies=Policies(settings.keep_versions, settings.models, settings.config, read_policies),
+            policies=policies,
             choice=settings.engine,
             threads=settings.engine_threads,
-            every=settings.poll_seconds,
+            pause=max(settings.poll_seconds, 1.0),
             settle=settings.settle_seconds,
             timeout=settings.load_timeout_seconds,
             allow_fallback=settings.allow_fallback,
         )
+        self._loader = Loader(self._follower, policies, self._post, every=settings.poll_seconds)
         self._services = Services(
             self._catalog, self._sessions, self._loader, self._lifecycle, limits, _options(settings)
         )
@@ -178,12 +180,12 @@ class Server:
             self._services.health.serving,
             tuple(model.read(self._sessions.read(model, now)) for model in self._catalog),
             dict(self._services.counting.read()),
-            self._loader.loads.copy(),
+            self._follower.loads.copy(),
             self._transport.open_calls,
             self._admission.pace,
             usage,
-            len(self._loader.unreadable),
-            now - self._loader.looked_at,
+            len(self._follower.folders.unreadable),
+            now - self._follower.looked_at,
         )
 
     def _add(self, version: Version) -> None:

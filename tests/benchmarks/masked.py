@@ -62,7 +62,7 @@ def main(name: str) -> None:
 
 
 def _ways(sequences: list[Floats]) -> dict[str, Callable[[], object]]:
-    """On one thread, like everyone: as they are served, and as Keras' users ask."""
+    """On one thread, like the others: as they are served, and as Keras' users ask."""
     import tensorflow as tf  # noqa: PLC0415 - slow to import
     from keras import Sequential, layers  # noqa: PLC0415 - as above
 

@@ -90,11 +90,11 @@ def test_workers_count_together_survive_a_death_and_drain_to_status_zero(workers
     assert counted(metrics, PREDICT) == 12
     before = children(process.pid)
     assert len(before) == 2
-    everyone = [process.pid, *before]
-    took, spent = sum(map(cpu_seconds, everyone)), counted(metrics, CPU)
+    processes = [process.pid, *before]
+    took, spent = sum(map(cpu_seconds, processes)), counted(metrics, CPU)
     assert took - 0.1 < spent
-    assert counted(metrics, MEMORY) > 0.9 * sum(map(resident, everyone))
-    files = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in everyone)
+    assert counted(metrics, MEMORY) > 0.9 * sum(map(resident, processes))
+    files = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in processes)
     assert abs(counted(metrics, OPEN) - files) < 15  # each has a connection more or less of its own
     assert counted(metrics, MOST) >= 3 * resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 

@@ -70,16 +70,16 @@ def draw_errors(training: Training) -> Figure:
     figure = figure_of(12, 3.2 * horizons)
     rows = figure.subplots(horizons, 1, squeeze=False)[:, 0]
     spread = np.maximum(splits.test.targets.var(axis=0), np.finfo(np.float32).tiny)
-    everyone = {"model": judged.answers, **judged.baselines}
+    answers_of = {"model": judged.answers, **judged.baselines}
     for horizon, axes in enumerate(rows):
         columns = slice(horizon * targets, (horizon + 1) * targets)
-        for place, (name, said) in enumerate(everyone.items()):
+        for place, (name, said) in enumerate(answers_of.items()):
             squares = (np.square(said - splits.test.targets) / spread)[:, columns].mean(axis=1)
             counts = np.maximum(np.bincount(season, minlength=len(names)), 1)
             bars = np.bincount(season, squares, len(names)) / counts
-            offset = (place - (len(everyone) - 1) / 2) * 0.8 / len(everyone)
+            offset = (place - (len(answers_of) - 1) / 2) * 0.8 / len(answers_of)
             colour = MODEL if name == "model" else OTHERS[(place - 1) % len(OTHERS)]
-            axes.bar(np.arange(len(names)) + offset, bars, 0.8 / len(everyone), color=colour, label=name)
+            axes.bar(np.arange(len(names)) + offset, bars, 0.8 / len(answers_of), color=colour, label=name)
         axes.set_xticks(range(len(names)), names)
         of = f", outputs {', '.join(splits.outputs[columns])}"
         say(axes, f"Error by season on the test split{of}", "", "MSE / variance")

@@ -2,6 +2,7 @@
 
 from carousel.serving.catalog import Catalog
 from carousel.serving.faults import unexpected
+from carousel.serving.follower import Follower
 from carousel.serving.inputs import BEGINNING, Start, Tensors, read_start
 from carousel.serving.lifecycle import Lifecycle, Phase
 from carousel.serving.limits import Limits, shape_faults
@@ -18,6 +19,7 @@ __all__ = [
     "BEGINNING",
     "Catalog",
     "Ending",
+    "Follower",
     "Holder",
     "Lifecycle",
     "Limits",

@@ -57,7 +57,7 @@ class Catalog:
         """The models of which a version takes requests."""
         return frozenset(self._served)
 
-    def everyone(self) -> list[Model]:
+    def all_versions(self) -> list[Model]:
         """List every version there is, those on their way out among them."""
         return [*(model for versions in self._served.values() for model in versions.values()), *self._retired]
 

@@ -113,15 +113,15 @@ class Readings:
                 models[m.name, m.version] = m if held is None else held.joined(m)
             for method, counters in other.rpcs.items():
                 rpcs[method] = rpcs[method] + counters if method in rpcs else counters
-        everyone = [first, *others]
+        processes = [first, *others]
         return cls(
-            all(each.serving for each in everyone),
+            all(each.serving for each in processes),
             tuple(models[key] for key in sorted(models)),
             rpcs,
-            sum((each.loads for each in everyone), Counter()),
-            sum(each.open_calls for each in everyone),
-            min(each.pace for each in everyone),
-            Usage(*map(sum, zip(*[each.usage for each in everyone], strict=True))),
-            max(each.unreadable for each in everyone),
-            max(each.look_seconds for each in everyone),
+            sum((each.loads for each in processes), Counter()),
+            sum(each.open_calls for each in processes),
+            min(each.pace for each in processes),
+            Usage(*map(sum, zip(*[each.usage for each in processes], strict=True))),
+            max(each.unreadable for each in processes),
+            max(each.look_seconds for each in processes),
         )

@@ -57,7 +57,7 @@ def test_whatever_was_measured_every_number_of_rows_that_may_ride_has_its_cost(s
 
 
 def test_rows_may_pay_more_where_ticks_are_longer():
-    """It is no rule that the shortest ticks carry the most rows: everyone short and urgent still finds a place."""
+    """It is no rule that the shortest ticks carry the most rows: all that are short and urgent still find a place."""
     costs = Costs(0.0, {rows: 40e-6 + rows * 1e-6 for rows in (1, 2, 4, 8, 16, 32, 48, 64)})
     assert costs.max_rows == costs.rows > costs.rows_for(1)
     scheduler = Scheduler(costs, 1)

@@ -50,15 +50,15 @@ class House:
         self.admission = Admission(math.inf)
         self.begun = []
         self.model = Model(version, self.admission, self.posts.put, lambda: self.now, self.begun.append)
-        self.everyone = []
+        self.added = []
 
     def add(self, timesteps, start=None, **options):
-        number = len(self.everyone) + 1
+        number = len(self.added) + 1
         inputs = np.arange(number, number + timesteps, dtype=np.float32)[:, None] % 97
         answers = []
         state = None if start is None else np.array([start], np.float32)
         sequence = Sequence(inputs, answers.append, state=state, **options)
-        self.everyone.append((sequence, answers, start or 0))
+        self.added.append((sequence, answers, start or 0))
         self.model.submit([sequence])
         return sequence
 
@@ -78,7 +78,7 @@ class House:
 
     def check(self):
         """Each sequence that was not cancelled has one answer, and the answer is the sum."""
-        for sequence, answers, start in self.everyone:
+        for sequence, answers, start in self.added:
             if sequence.gone and sequence.error is None:
                 assert answers == []
                 continue
@@ -121,8 +121,8 @@ def play(house, happenings):
         elif kind == "add by":
             house.add(how[0], deadline=house.now + how[1] * TICK + 1.0)
             house.now += 0.9
-        elif kind == "cancel" and house.everyone:
-            house.model.cancel(house.everyone[how[0] % len(house.everyone)][0])
+        elif kind == "cancel" and house.added:
+            house.model.cancel(house.added[how[0] % len(house.added)][0])
         elif kind == "turn":
             for _ in range(how[0]):
                 if house.model.busy:
@@ -150,7 +150,7 @@ def test_what_rides_whole_rides_once_with_mates_of_its_own_length(happenings, ro
     house = House(rows, whole=True)
     play(house, happenings)
     house.check()
-    lengths = {sequence.timesteps for sequence, *_ in house.everyone}
+    lengths = {sequence.timesteps for sequence, *_ in house.added}
     for ridden, together in house.engine.runs:
         assert ridden in lengths
         assert together <= rows
@@ -204,7 +204,7 @@ def test_a_short_one_steps_on_at_the_next_tick_though_long_ones_hold_every_row()
     house.turn()
     assert short.started == pytest.approx(house.now - TICK)
     assert short.over
-    assert not any(sequence.over for sequence, *_ in house.everyone[:2])
+    assert not any(sequence.over for sequence, *_ in house.added[:2])
     house.finish()
     house.check()
 
@@ -320,7 +320,7 @@ def test_an_answer_that_fails_ends_nobody_elses_ride(steps, caplog):
     house = House(rows=2, steps=steps)
     bad, other = house.add(3), house.add(30)
     bad.done = lambda _: 1 / 0
-    house.everyone.pop(0)
+    house.added.pop(0)
     house.finish()
     later = house.add(5)
     house.finish()
@@ -368,18 +368,18 @@ def test_a_request_is_answered_or_failed_once_however_its_sequences_end():
 def cancel_in_its_own_answer(house):
     sequence = house.add(3)
     sequence.done = house.model.cancel
-    house.everyone.pop()
+    house.added.pop()
 
 
 def cancel_a_mate_when_one_is_done(house):
     mate = house.add(30)
     house.add(2).done = lambda _: house.model.cancel(mate)
-    house.everyone.pop()
+    house.added.pop()
 
 
 def join_when_one_is_done(house):
     house.add(2).done = lambda _: house.add(5)
-    house.everyone.pop()
+    house.added.pop()
 
 
 def expire_and_cancel_at_once(house):

@@ -76,16 +76,16 @@ def check(stack, engine, seed):
     chance = np.random.default_rng(seed)
     now = [0.0]
     model = turning(stack, engine, int(chance.integers(1, 9)), int(chance.integers(1, 12)), now)
-    everyone, cancelled = [], set()
+    fed, cancelled = [], set()
     width = model.version.state_width
     for _ in range(int(chance.integers(1, 25))):
         for _ in range(int(chance.poisson(1.5))):
             length = int(min(60, 1 + chance.lognormal(1.5, 1.2)))
             sequence = ride(chance, width, chance.standard_normal((length, 3)).astype(np.float32), now[0])
-            everyone.append(sequence)
+            fed.append(sequence)
             model.submit([sequence])
-        if everyone and chance.random() < 0.2:
-            victim = everyone[int(chance.integers(len(everyone)))]
+        if fed and chance.random() < 0.2:
+            victim = fed[int(chance.integers(len(fed)))]
             if not victim.over:
                 model.cancel(victim)
                 cancelled.add(victim)
@@ -98,7 +98,7 @@ def check(stack, engine, seed):
     assert model.backlog == 0.0
     assert model.counters.padded_steps == 0
     assert not any(sequence.answers for sequence in cancelled)
-    admitted = [sequence for sequence in everyone if sequence not in cancelled]
+    admitted = [sequence for sequence in fed if sequence not in cancelled]
     assert all(sequence.answers == [sequence] for sequence in admitted), "each gets exactly one answer"
     answered = [sequence for sequence in admitted if sequence.error is None]
     for sequence in answered:

@@ -94,11 +94,11 @@ chunks = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 @given(st.lists(chunks, min_size=1, max_size=5), st.integers(0, 2**32 - 1), st.booleans())
 def test_live_answers_are_those_of_one_unary_call_bit_for_bit(stub, splits, seed, return_sequences):
     """Any keys, interleaved, pipelined, split anywhere; the snapshot at the end is the same one too."""
-    everyone = {f"key {i}": draw(sum(split), seed + i) for i, split in enumerate(splits)}
-    messages, answers = [], {key: [] for key in everyone}
+    fed = {f"key {i}": draw(sum(split), seed + i) for i, split in enumerate(splits)}
+    messages, answers = [], {key: [] for key in fed}
     opened = Open(model="small", return_sequences=return_sequences)
     for turn in range(max(map(len, splits))):
-        for (key, steps), split in zip(everyone.items(), splits, strict=True):
+        for (key, steps), split in zip(fed.items(), splits, strict=True):
             if turn < len(split):
                 chunk = steps[sum(split[:turn]) : sum(split[: turn + 1])]
                 message = StreamRequest(key=key, input=tensor(chunk), return_state=turn == len(split) - 1)
@@ -108,8 +108,8 @@ def test_live_answers_are_those_of_one_unary_call_bit_for_bit(stub, splits, seed
     for response in stub.Stream(iter(messages), timeout=60):
         answers[response.key].append(response.prediction)
     request = PredictRequest(model="small", return_sequences=True, return_state=True)
-    request.inputs.extend(map(tensor, everyone.values()))
-    for (key, steps), split, unary in zip(everyone.items(), splits, stub.Predict(request).predictions, strict=True):
+    request.inputs.extend(map(tensor, fed.values()))
+    for (key, steps), split, unary in zip(fed.items(), splits, stub.Predict(request).predictions, strict=True):
         whole = np.frombuffer(unary.output.content, "<f4").reshape(len(steps), 2)
         ends = np.cumsum(split)
         for answer, begin, end in zip(answers[key], [0, *ends], ends, strict=False):

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from carousel.errors import ModelNotFound
-from carousel.serving import Catalog, Limits, Loader, Model, Policies, Sessions
-from carousel.serving import loader as loading
+from carousel.serving import Catalog, Follower, Limits, Loader, Model, Policies, Sessions
+from carousel.serving import follower as following
 from carousel.settings import ModelPolicy
 
 
@@ -23,14 +23,17 @@ class Admitting:
 
 
 class Followed:
-    """A repository of copies of the small model, its catalog, and a loader that looks when it is told to."""
+    """A repository of copies of the small model, its catalog, and a follower that looks when it is told to."""
 
     def __init__(self, repository, source, **options):
         self.repository, self.source = repository, source
         self.folder = repository / "small"
         self.catalog = Catalog(Sessions(Limits(), max_open=9, max_per_scope=9, idle_seconds=60))
-        standard = {"policies": Policies(1), "choice": "auto", "threads": 1, "every": 60}
-        self.loader = Loader(repository, self.catalog, lambda f: f(), self._add, **standard | options)
+        self.policies = options.pop("policies", Policies(1))
+        standard = {"choice": "auto", "threads": 1, "pause": 60}
+        self.follower = Follower(
+            repository, self.catalog, lambda f: f(), self._add, policies=self.policies, **standard | options
+        )
 
     def _add(self, version):
         self.catalog.add(Model(version, Admitting(), lambda function: function()))
@@ -41,13 +44,13 @@ class Followed:
 
     def look(self):
         """Look once, and say what is served: (version, engine, fingerprint)."""
-        self.loader.look()
+        self.follower.look()
         return [(model.version.number, model.version.engine.name) for model in self.catalog]
 
     @property
     def reasons(self):
         """Why what is rejected is."""
-        return "; ".join(self.loader.rejected.values())
+        return "; ".join(self.follower.rejections.reasons.values())
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def test_names_that_are_no_versions_are_passed_over_or_refused(follow, caplog):
 
 def test_a_copy_that_grows_file_by_file_is_served_once_it_is_whole_and_never_before(follow):
     """Whatever the order of the files, the healthy version stays until the new one is as good as it."""
-    followed = follow(every=0.0)
+    followed = follow(pause=0.0)
     target = followed.folder / "2"
     files = sorted(path for path in followed.source.rglob("*") if path.is_file())
     for path in files[::-1]:
@@ -128,11 +131,11 @@ def test_a_copy_that_grows_file_by_file_is_served_once_it_is_whole_and_never_bef
 def test_files_have_to_stand_still_before_they_are_loaded(follow):
     """A version whose files changed a moment ago may be half a copy, though it would load."""
     followed = follow()
-    followed.loader._settle = 3600
+    followed.follower.copying.settle = 3600
     followed.copy(2)
     assert followed.look() == followed.look() == [(1, "onnx")]
-    assert followed.loader.loads == {"loaded": 1}
-    followed.loader._settle = 0.0
+    assert followed.follower.loads == {"loaded": 1}
+    followed.follower.copying.settle = 0.0
     assert followed.look() == [(2, "onnx")]
 
 
@@ -183,12 +186,12 @@ def test_a_folder_that_cannot_be_read_keeps_what_is_served_and_says_so(tmp_path,
     move(path)
     replaced_by(kind)(path)
     assert followed.look() == followed.look() == [(1, "onnx")]
-    assert list(followed.loader.unreadable) == [path]
+    assert list(followed.follower.folders.unreadable) == [path]
     assert caplog.text.count(f"cannot read {path}") == 1
     restore(path)
     followed.copy(2)
     assert followed.look() == [(2, "onnx")]
-    assert not followed.loader.unreadable
+    assert not followed.follower.folders.unreadable
 
 
 def test_an_explicit_removal_of_a_version_retires_it(follow):
@@ -200,7 +203,7 @@ def test_an_explicit_removal_of_a_version_retires_it(follow):
     assert followed.look() == [(1, "onnx")]
     shutil.rmtree(followed.folder / "1")
     assert followed.look() == []
-    assert not followed.loader.unreadable
+    assert not followed.follower.folders.unreadable
     shutil.rmtree(followed.folder)
     assert followed.look() == []
 
@@ -225,32 +228,32 @@ def test_the_same_number_with_other_content_is_loaded_beside_and_swapped(follow,
 def test_a_stuck_load_is_seen_and_holds_up_no_other(follow, monkeypatch, caplog):
     """It is tried once, said once, and taken when it ends after all."""
     followed = follow(timeout=0.2)
-    real, go_on = loading.load_version, threading.Event()
+    real, go_on = following.load_version, threading.Event()
 
     def slow(folder, *rest):
         if folder.name == "2":
             go_on.wait(60)
         return real(folder, *rest)
 
-    monkeypatch.setattr(loading, "load_version", slow)
-    followed.loader._loading._timeout = 0.2
+    monkeypatch.setattr(following, "load_version", slow)
+    followed.follower._loading._timeout = 0.2
     followed.copy(2)
     shutil.copytree(followed.source, followed.repository / "other" / "1")
-    followed.loader.look()
-    followed.loader._loading._timeout = 60
-    followed.loader.look()
+    followed.follower.look()
+    followed.follower._loading._timeout = 60
+    followed.follower.look()
     assert followed.catalog.names == {"small", "other"}
-    assert followed.loader.loads["stuck"] == caplog.text.count("the load has not ended") == 1
+    assert followed.follower.loads["stuck"] == caplog.text.count("the load has not ended") == 1
     go_on.set()
-    followed.loader._loading._stuck[followed.folder / "2"].ended.wait(60)
+    followed.follower._loading._stuck[followed.folder / "2"].ended.wait(60)
     assert (2, "onnx") in followed.look()
 
 
 def test_the_thread_survives_whatever_is_raised(follow, monkeypatch, caplog):
     """A look that fails is logged, and the next one is made."""
-    followed = follow(every=0.01)
+    followed = follow()
     failing, looked = [3], threading.Event()
-    real = loading.read_repository
+    real = following.read_repository
 
     def fails_at_first(repository):
         if failing[0]:
@@ -259,10 +262,11 @@ def test_the_thread_survives_whatever_is_raised(follow, monkeypatch, caplog):
         looked.set()
         return real(repository)
 
-    monkeypatch.setattr(loading, "read_repository", fails_at_first)
-    followed.loader.start(lambda: None)
+    monkeypatch.setattr(following, "read_repository", fails_at_first)
+    loader = Loader(followed.follower, followed.policies, lambda f: f(), every=0.01)
+    loader.start(lambda: None)
     assert looked.wait(30)
-    followed.loader.stop()
+    loader.stop()
     assert caplog.text.count("RecursionError: too deep") == 3
 
 
@@ -273,7 +277,7 @@ def test_policies_say_which_versions_are_served_and_labels_name_them(follow):
         followed.copy(number)
 
     def served(**policy):
-        followed.loader.policies._policies = {"small": ModelPolicy(**policy)}
+        followed.policies._policies = {"small": ModelPolicy(**policy)}
         return [number for number, _ in followed.look()]
 
     assert served(keep_versions=2) == [2, 3]

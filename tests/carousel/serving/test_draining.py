@@ -28,9 +28,9 @@ def served(serving):
     return serving.on_loop(lambda: [model.version.number for model in serving.server._catalog])
 
 
-def everyone(serving):
+def all_versions(serving):
     """List the versions of the small model, those on their way out among them."""
-    return serving.on_loop(lambda: [model.version.number for model in serving.server._catalog.everyone()])
+    return serving.on_loop(lambda: [model.version.number for model in serving.server._catalog.all_versions()])
 
 
 def replace_version(serving, folder, number):
@@ -51,8 +51,8 @@ def test_a_live_sequence_stays_on_its_version_and_new_ones_open_on_the_new(only,
             answers.append(session.feed(steps[number - 1 : number]))
         alone = client.predict("small", [steps[:21]], return_sequences=True)
         assert np.array_equal(np.stack([answer.output for answer in answers]), alone[0].output)
-        until(lambda: everyone(serving) == [21, 1])
-    until(lambda: everyone(serving) == [21])
+        until(lambda: all_versions(serving) == [21, 1])
+    until(lambda: all_versions(serving) == [21])
 
 
 def test_a_snapshot_of_a_version_that_is_gone_says_at_once_what_to_do(only, server):

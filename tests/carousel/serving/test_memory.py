@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carousel.serving import Catalog, Loader, Model, Policies
+from carousel.serving import Catalog, Follower, Model, Policies
 
 
 class Admitting:
@@ -36,8 +36,8 @@ def test_memory_is_flat_over_500_swaps(engines, repository, tmp_path):
         catalog.add(Model(version, Admitting(), lambda function: function()))
 
     policies = Policies(1)
-    loader = Loader(
-        tmp_path, catalog, lambda f: f(), add, policies=policies, choice="auto", threads=1, every=1, allow_fallback=True
+    follower = Follower(
+        tmp_path, catalog, lambda f: f(), add, policies=policies, choice="auto", threads=1, allow_fallback=True
     )
     memory = []
     for number in range(1, 501):
@@ -45,7 +45,7 @@ def test_memory_is_flat_over_500_swaps(engines, repository, tmp_path):
         engine = engines[number % len(engines)]
         if engine == "tensorflow":
             (version / "assets.extra" / "cell_graph.onnx").unlink()
-        loader.look()
+        follower.look()
         assert [(m.version.number, m.version.engine.name) for m in catalog] == [(number, engine)]
         catalog.sweep()
         if number > 1:

@@ -41,7 +41,7 @@ def parking(polled, methods):
 
 
 def stopped(running):
-    """Wait until the server has let go of everyone."""
+    """Wait until the server has let go of every connection."""
     end = time.monotonic() + 30
     while not running.on_loop(lambda: running.server.stopped):
         assert time.monotonic() < end, f"{running.server.open_calls} calls hold it"

@@ -56,7 +56,7 @@ class RepositoryMethods:
         ready = parse(RepositoryIndexRequest, message).ready
         response = RepositoryIndexResponse()
         served = {(model.version.name, model.version.number) for model in self._catalog}
-        for model in self._catalog.everyone():
+        for model in self._catalog.all_versions():
             again = (model.version.name, model.version.number) in served
             if not (model.closing and (ready or again)):
                 state, reason = ("UNLOADING", "finishing what it holds") if model.closing else ("READY", "")

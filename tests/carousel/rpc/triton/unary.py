@@ -143,8 +143,8 @@ def test_statistics_count_exactly_what_was_asked(server, draw, given):
     assert after.inference_stats.success.ns > before.inference_stats.success.ns
     assert after.inference_stats.compute_infer.ns > before.inference_stats.compute_infer.ns
     assert after.last_inference >= before.last_inference
-    everyone = server.get_inference_statistics().model_stats
-    assert {"relu50", "small", "stack"} <= {stats.name for stats in everyone}
+    statistics = server.get_inference_statistics().model_stats
+    assert {"relu50", "small", "stack"} <= {stats.name for stats in statistics}
 
 
 def test_models_are_unloaded_and_loaded_by_request_where_that_is_allowed(strict, draw, given):
