@@ -1,6 +1,7 @@
 """Tensors as they cross the wire: numpy arrays and little-endian, row-major bytes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,18 @@ _SHOWN = 8
 """Dimensions of a shape that are written out: a sender may claim a million of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor's name, dtype and shape; None where a dimension may vary."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {describe(self.shape)}"
+
+
 def describe(shape: Sequence[int | None]) -> str:
     """Write a shape as people do: [timesteps, 64] with ? where a dimension may vary."""
     return _listed(["?" if d is None or d < 0 else str(d) for d in shape[:_SHOWN]], len(shape))
@@ -31,15 +44,6 @@ def describe_raw(shape: Sequence[int]) -> str:
 def to_bytes(array: Floats) -> bytes:
     """Write a float32 array as little-endian, row-major bytes."""
     return np.ascontiguousarray(array, FLOAT32).tobytes()
-
-
-def from_bytes(content: bytes, shape: Sequence[int]) -> Floats:
-    """View little-endian bytes as a read-only float32 array; no copy is made.
-
-    Raises:
-        ValueError: `content` has not the bytes that `shape` needs.
-    """
-    return np.frombuffer(content, FLOAT32).reshape(shape)
 
 
 def _listed(shown: list[str], rank: int) -> str:

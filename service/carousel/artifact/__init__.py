@@ -1,7 +1,7 @@
 """One version on disk: its signature, manifest and golden answers, and where it stands in a repository."""
 
 from carousel.artifact.golden import TOLERANCE, Golden, disagreement, distance, read_golden, write_golden
-from carousel.artifact.layout import Column, Layout
+from carousel.artifact.layout import MAX_PACKED_BYTES, Column, Layout
 from carousel.artifact.manifest import (
     CELL_GRAPH,
     GOLDEN,
@@ -24,7 +24,7 @@ from carousel.artifact.signature import (
     read_signature,
 )
 from carousel.artifact.survey import Survey, digest, survey
-from carousel.artifact.tensor_spec import TensorSpec
+from carousel.tensors import TensorSpec
 
 __all__ = [
     "ADVANCE",
@@ -34,6 +34,7 @@ __all__ = [
     "INPUTS",
     "LAST_STEP",
     "MANIFEST",
+    "MAX_PACKED_BYTES",
     "MAX_VERSION",
     "SEQUENCE",
     "SERVING",

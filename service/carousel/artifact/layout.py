@@ -9,14 +9,17 @@ The author of a model may have named several of each, with shapes of their own. 
     [batch, 7]                      7 wide, repeated at every timestep; read back from the last one
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.artifact.tensor_spec import TensorSpec, width_of
 from carousel.errors import Violation
-from carousel.tensors import Samples, describe
+from carousel.tensors import Samples, TensorSpec, describe
+
+MAX_PACKED_BYTES = 256 << 20
+"""Of all samples of a request, side by side: what has no timesteps is sent once, and repeated at every timestep."""
 
 _EXACT = 1 << 24
 """The largest whole number up to which float32 holds every one."""
@@ -77,6 +80,18 @@ class Layout:
         return self.columns[-1].end
 
     @property
+    def timestep_bytes(self) -> int:
+        """The fewest bytes of a message that holds one timestep."""
+        return max(1, sum(c.end - c.begin for c in self.columns if c.timewise))
+
+    def size_of(self, tensors: Mapping[str, Samples]) -> int:
+        """Count the bytes of one sample side by side: what has no timesteps is repeated at each."""
+        steps = max(
+            (len(tensors[c.spec.name]) for c in self.columns if c.timewise and c.spec.name in tensors), default=1
+        )
+        return steps * self.width * np.dtype(self.dtype).itemsize
+
+    @property
     def batch(self) -> int | None:
         """The one batch size that the author declared; None where any will do."""
         return self.columns[0].spec.shape[0] if self.columns[0].spec.shape else None
@@ -119,8 +134,14 @@ class Layout:
             found = ", ".join(f"{name[:_SHOWN]} is {describe(tensor.shape)}" for name, tensor in tensors.items())
             faults.append(Violation(next(iter(tensors)), f"expected one batch size, at least 1, for all: {found}"))
             return []
+        count = max(sizes, default=1)
+        first = {name: tensor[0] for name, tensor in tensors.items() if tensor.ndim > 1}
+        if count * self.size_of(first) > MAX_PACKED_BYTES:
+            found = f"takes {count * self.size_of(first)} bytes, the limit is {MAX_PACKED_BYTES}"
+            faults.append(Violation(next(iter(tensors)), f"side by side with the others, in {count} samples, {found}"))
+            return []
         packed = []
-        for i in range(max(sizes, default=1)):
+        for i in range(count):
             sample = self.pack({name: tensor[i] for name, tensor in tensors.items()}, faults)
             if sample is None:
                 return []
@@ -215,7 +236,7 @@ def layout_of(specs: Sequence[TensorSpec], *, taken: bool) -> Layout:
     columns, begin = [], 0
     for spec in specs:
         timewise = spec in sequences
-        end = begin + width_of(spec.shape[1 + timewise :])
+        end = begin + math.prod(dim for dim in spec.shape[1 + timewise :] if dim is not None)
         columns.append(Column(spec, begin, end, timewise))
         begin = end
     return Layout(tuple(columns), "float32", sequences[0].shape[1] if sequences else 1)
@@ -238,7 +259,7 @@ def _whole(spec: TensorSpec) -> bool:
     return np.dtype(spec.dtype).kind in "iu"
 
 
-_TAKEN_FOR = {"f": "fiu", "i": "iuf", "u": "iuf", "b": "b"}
+_TAKEN_FOR = {"f": "fiu", "i": "iuf", "u": "iuf", "b": "biu"}
 """Kinds of numbers that are taken for each kind: whole numbers for floats, and floats for whole numbers if they are."""
 
 _NUMBERS = {"float32", "float64", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"}

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from carousel.artifact.layout import Column, Layout, tokens_layout
 from carousel.artifact.signature import FOLDER, MANIFEST, Signature
-from carousel.artifact.tensor_spec import TensorSpec
 from carousel.errors import ModelRejected
+from carousel.tensors import TensorSpec
 
 CELL_GRAPH, GOLDEN = "cell_graph.onnx", "golden.npz"
 

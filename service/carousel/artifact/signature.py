@@ -1,7 +1,7 @@
 """What a model takes and gives, read from its own saved_model.pb without TensorFlow."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from carousel.artifact.layout import Column, Layout, layout_of, tokens_layout
-from carousel.artifact.tensor_spec import TensorSpec
 from carousel.errors import ModelRejected
 from carousel.stubs.savedmodel.saved_model_pb2 import SavedModel, SignatureDef, TensorInfo
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples, TensorSpec
 
 SERVING = "serving_default"
 ADVANCE = "advance"
@@ -37,10 +36,10 @@ class Signature:
     An engine, and everything between it and the protocols, knows one input and its outputs. What the model's author
     named is in `takes` and `gives`: specs in the author's order, and how to come from the one to the other.
 
-        faults: list[Violation] = []
         samples = signature.takes.pack_batch({"prices": prices, "store": store}, faults)    # [batch, ...] each
-        every_step = signature.gives.timewise(wanted)           # as `return_sequences` of the request
-        answers = signature.gives.split_batch(outputs, wanted)  # of each sequence's output; [batch, ...] each
+        wanted = asked or signature.gives.names             # any of signature.output_names
+        every_step = signature.timewise(wanted)             # as `return_sequences` of the request
+        answer = signature.by_name(sequence.output, wanted) # of each sequence, without the batch
 
     Attributes:
         inputs: The one input: float32 [batch, timesteps, input_dim], or tokens, int32 or int64 [batch, timesteps].
@@ -51,6 +50,7 @@ class Signature:
         vocabulary: How many tokens there are, 0 to this, exclusive; None where that is not known, and for vectors.
         input_layout, output_layout: What `takes` and `gives` are; None where the author's names are not known.
         function: The SavedModel's own name of the signature that is served.
+        foreign: Whether the SavedModel was not exported by Carousel, so that `function` has the author's names.
     """
 
     inputs: TensorSpec
@@ -61,6 +61,7 @@ class Signature:
     input_layout: Layout | None = None
     output_layout: Layout | None = None
     function: str = SERVING
+    foreign: bool = False
 
     @property
     def takes(self) -> Layout:
@@ -77,6 +78,42 @@ class Signature:
         if self.output_layout is not None:
             return self.output_layout
         return Layout((Column(self.last_step, 0, self.units, timewise=False),))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The author's outputs, and what Carousel adds where the author has none of that name."""
+        own = self.gives.names
+        return own + tuple(spec.name for spec in self.outputs if spec.name not in own)
+
+    @property
+    def served_inputs(self) -> tuple[TensorSpec, ...]:
+        """What the SavedModel's own signature takes: Carousel's one input, or what somebody else declared."""
+        return self.takes.specs if self.foreign else (self.inputs,)
+
+    @property
+    def served_outputs(self) -> tuple[TensorSpec, ...]:
+        """What the SavedModel's own signature gives: what is answered to who names no output."""
+        return self.gives.specs if self.foreign else self.outputs
+
+    def timewise(self, names: Iterable[str]) -> bool:
+        """Whether any of these outputs needs every timestep's answer."""
+        chosen = set(names)
+        return self.gives.timewise(chosen) or (SEQUENCE in chosen and SEQUENCE not in self.gives.names)
+
+    def by_name(self, output: Floats, names: Iterable[str]) -> dict[str, Samples]:
+        """Take one sequence's answer apart into the outputs of these names, each as declared, without the batch.
+
+        Args:
+            output: [timesteps, units], or [units], the last step, where no output of `names` needs more.
+            names: Any of `output_names`.
+        """
+        chosen = set(names)
+        apart = {} if chosen.isdisjoint(self.gives.names) else self.gives.split(output, chosen)
+        if SEQUENCE in chosen - apart.keys():
+            apart[SEQUENCE] = output
+        if LAST_STEP in chosen - apart.keys():
+            apart[LAST_STEP] = output[-1] if output.ndim > 1 else output
+        return apart
 
     def last_step_of(self, output: Floats) -> Floats:
         """Take what is answered to who asks for the last step: the author's own `last_step`, where there is one."""
@@ -182,6 +219,7 @@ def _foreign(version: Path, definitions: Mapping[str, SignatureDef]) -> Signatur
         input_layout=takes,
         output_layout=gives,
         function=function,
+        foreign=True,
     )
 
 

@@ -1,15 +1,17 @@
 """Sequences from files, for the commands that send them."""
 
 import csv
+import math
+import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from carousel.errors import CarouselError
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples, TensorSpec
 
 
 class FileRefused(CarouselError):
@@ -69,6 +71,58 @@ def read_timesteps(lines: Iterable[str]) -> Iterator[list[float]]:
             if not _is_number(cell):
                 raise ValueError(f"line {reader.line_num}, column {column}: expected a number, got {cell!r}")
         yield [float(cell) for cell in cells]
+
+
+def read_sample(files: Sequence[str], specs: Sequence[TensorSpec]) -> dict[str, Samples]:
+    """Read one sample whose inputs have names, as the author of the model declared them.
+
+    Args:
+        files: Each NAME=FILE holds the input NAME, a line a timestep. One without a name is a .csv file whose header
+            names the input of each column, what follows a dot or a bracket left out: `price.low, price.high, store`.
+        specs: The inputs of the model; one without timesteps is taken from the first line.
+
+    Returns:
+        Each input by its name, without the batch.
+
+    Raises:
+        FileRefused: A file holds something else, or an input that the model has not.
+    """
+    known = {spec.name: spec for spec in specs}
+    sample: dict[str, Samples] = {}
+    for given in files:
+        name, _, file = given.rpartition("=")
+        for named, array in _columns(name, Path(file)).items():
+            if named not in known:
+                raise FileRefused(f"{file}: {named!r} is no input of the model; it takes {', '.join(known)}")
+            sample[named] = _shaped(array, known[named])
+    return sample
+
+
+def _columns(name: str, path: Path) -> dict[str, Floats]:
+    if name:
+        (only, *more) = read_sequences(path)
+        if more:
+            raise FileRefused(f"{path}: holds {len(more) + 1} sequences, expected one for {name!r}")
+        return {name: only}
+    (array,) = read_sequences(path)
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        header = next(csv.reader(lines), [])
+    names = [re.split(r"[.\[]", cell.strip(), maxsplit=1)[0] for cell in header]
+    if len(names) != array.shape[1] or any(map(_is_number, header)):
+        raise FileRefused(f"{path}: expected a first line that names the input of each of its {array.shape[1]} columns")
+    return {each: array[:, [own == each for own in names]] for each in dict.fromkeys(names)}
+
+
+def _shaped(array: Floats, spec: TensorSpec) -> Samples:
+    """Give lines of numbers the declared shape without the batch, if they have as many numbers as that needs."""
+    typed: Samples = array.astype(np.int64) if "int" in spec.dtype else array
+    features = [dim for dim in spec.shape[2:] if dim is not None]
+    if len(spec.shape) > 2 and array.shape[1] == math.prod(features):
+        return typed.reshape(len(array), *features)
+    if len(spec.shape) == 2:
+        timewise = spec.shape[1] in {None, len(array)} and array.shape[1] == 1
+        return typed[:, 0] if timewise else typed[0]
+    return typed
 
 
 def _read_lines(lines: Iterable[str]) -> Floats:

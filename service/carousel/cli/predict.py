@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carousel.cli.arrays import read_sequences
+from carousel.cli.arrays import read_sample, read_sequences
 
 
 def add(commands: Any) -> None:
@@ -14,11 +14,23 @@ def add(commands: Any) -> None:
         "predict",
         help="send sequences from files to a server",
         description="Send every sequence of each FILE in one request and print one JSON array a sequence: the output "
-        "of its last timestep, or with --return-sequences of every timestep.",
+        "of its last timestep, or with --return-sequences of every timestep. With --named the files together hold one "
+        "sample by the names of the model's own inputs, and the answer is a JSON object by the names of its outputs.",
     )
     parser.add_argument("model", help="the model's name")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=".csv (a line a timestep; - is stdin), .npy or .npz")
     parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help=".csv (a line a timestep; - is stdin), .npy or .npz"
+        "--named",
+        action="store_true",
+        help="each FILE is NAME=FILE, an input of that name, or a .csv whose first line names each column's input",
+    )
+    parser.add_argument(
+        "--output",
+        dest="outputs",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an output that is wanted, by name",
     )
     parser.add_argument("--target", default="localhost:8500", help="the server's host:port [localhost:8500]")
     parser.add_argument("--version", type=int, default=0, metavar="N", help="(default: the newest served)")
@@ -32,14 +44,21 @@ def run(given: argparse.Namespace) -> int:
     """Predict."""
     from carousel.client import Client  # noqa: PLC0415 - gRPC takes a moment to import
 
-    sequences = [sequence for file in given.files for sequence in read_sequences(file)][: given.first]
     with Client(given.target) as client:
+        sequences: list[Any]
+        if given.named:
+            model = client.get_model(given.model, given.version, timeout=given.timeout)
+            sequences = [read_sample(given.files, model.own_inputs)]
+        else:
+            sequences = [sequence for file in given.files for sequence in read_sequences(Path(file))]
         for answer in client.predict(
             given.model,
-            sequences,
+            sequences[: given.first],
             version=given.version,
             return_sequences=given.return_sequences,
             timeout=given.timeout,
+            outputs=given.outputs,
         ):
-            print(json.dumps(answer.output.tolist()))  # noqa: T201 - a command's answer
+            named = {name: array.tolist() for name, array in answer.outputs.items()}
+            print(json.dumps(named or answer.output.tolist()))  # noqa: T201 - a command's answer
     return 0

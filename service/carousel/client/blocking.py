@@ -43,29 +43,32 @@ class Client:
     def predict(
         self,
         model: str,
-        sequences: collections.abc.Sequence[ArrayLike],
+        sequences: collections.abc.Sequence[ArrayLike | collections.abc.Mapping[str, ArrayLike]],
         *,
         version: int = 0,
         return_sequences: bool = False,
         return_state: bool = False,
         initial_state: collections.abc.Sequence[bytes] = (),
+        outputs: collections.abc.Sequence[str] = (),
         timeout: float | None = None,
     ) -> list[Prediction]:
         """Run whole sequences, each of its own length.
 
         Args:
             model: The model's name.
-            sequences: One array [timesteps, input_dim] a sequence; lengths may differ.
+            sequences: One array [timesteps, input_dim] a sequence, or [timesteps] of tokens; lengths may differ. Or one
+                mapping a sequence: each input by the name that the model's author gave it, without the batch.
             version: The model's version; 0 is the newest served.
             return_sequences: Every timestep's output, not the last one's alone.
             return_state: Each sequence's state after its last timestep as well.
             initial_state: States to start from, as returned earlier: none, or one a sequence.
+            outputs: Names of the outputs that are wanted; with mappings all, if none is named.
             timeout: Seconds to wait for the answer.
 
         Raises:
             CarouselError: One of the classes of `carousel.errors`, as the server raised it.
         """
-        request = predict_request(model, sequences, version, return_sequences, return_state, initial_state)
+        request = predict_request(model, sequences, version, return_sequences, return_state, initial_state, outputs)
         try:
             return predictions(self._stub.Predict(request, timeout=timeout))
         except grpc.RpcError as error:

@@ -2,17 +2,18 @@
 
 import collections.abc
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import grpc
+import numpy as np
 from numpy.typing import ArrayLike
 
 from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.tensors import Floats, describe
-from carousel.wire import as_samples, error_of, named, read_tensor, write_tensor
+from carousel.tensors import Floats, Samples, TensorSpec
+from carousel.wire import as_samples, as_tensor, error_of, named, read_tensor, write_tensor
 
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -48,10 +49,13 @@ class Prediction:
     Attributes:
         output: float32 [units], or [timesteps, units] with return_sequences.
         state: With return_state a snapshot to start from later; else empty.
+        outputs: Where outputs were asked for by name, or inputs given by name: each as the model's author declared it,
+            without the batch; `output` is empty then.
     """
 
     output: Floats
     state: bytes = b""
+    outputs: Mapping[str, Samples] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class ModelDescription:
     Attributes:
         timesteps: The one length the model takes; None where any length will do.
         states: (name, units) of the parts of a snapshot, in order; empty for a model that cannot be live.
+        own_inputs, own_outputs: What the model's author declared, in their order; None where a dimension may vary.
     """
 
     name: str
@@ -73,32 +78,52 @@ class ModelDescription:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     fingerprint: str
+    own_inputs: tuple[TensorSpec, ...] = ()
+    own_outputs: tuple[TensorSpec, ...] = ()
 
 
 def predict_request(
     model: str,
-    sequences: collections.abc.Sequence[ArrayLike],
+    sequences: collections.abc.Sequence[ArrayLike | Mapping[str, ArrayLike]],
     version: int,
     return_sequences: bool,
     return_state: bool,
     initial_state: collections.abc.Sequence[bytes],
+    outputs: collections.abc.Sequence[str],
 ) -> pb.PredictRequest:
-    """Write a request; each sequence is [timesteps, input_dim] and becomes float32, or [timesteps] of tokens."""
+    """Write a request; each sequence is [timesteps, input_dim] and becomes float32, or [timesteps] of tokens.
+
+    Or each is a mapping: every input by its own name.
+    """
     request = pb.PredictRequest(
         model=model,
         version=version,
         return_sequences=return_sequences,
         return_state=return_state,
         initial_state=initial_state,
+        outputs=outputs,
     )
     for sequence in sequences:
-        write_tensor(as_samples(sequence), request.inputs.add())
+        if isinstance(sequence, Mapping):
+            sample = request.samples.add()
+            for name, array in sequence.items():
+                write_tensor(as_tensor(array), sample.tensors[name])
+        else:
+            write_tensor(as_samples(sequence), request.inputs.add())
     return request
 
 
 def predictions(response: pb.PredictResponse) -> list[Prediction]:
     """Read the answers, one a sequence."""
-    return [Prediction(read_tensor(p.output), p.state) for p in response.predictions]
+    return [prediction(each) for each in response.predictions]
+
+
+def prediction(message: pb.Prediction) -> Prediction:
+    """Read one answer."""
+    if message.outputs:
+        named = {name: read_tensor(tensor) for name, tensor in message.outputs.items()}
+        return Prediction(np.empty(0, np.float32), message.state, named)
+    return Prediction(read_tensor(message.output), message.state)
 
 
 def description(model: pb.Model) -> ModelDescription:
@@ -114,6 +139,8 @@ def description(model: pb.Model) -> ModelDescription:
         tuple(_spec(spec) for spec in model.inputs),
         tuple(_spec(spec) for spec in model.outputs),
         model.fingerprint,
+        tuple(map(_own, model.own_inputs)),
+        tuple(map(_own, model.own_outputs)),
     )
 
 
@@ -133,5 +160,9 @@ def failure(failure: pb.Failure) -> CarouselError:
 
 
 def _spec(spec: pb.TensorSpec) -> str:
+    return str(_own(spec))
+
+
+def _own(spec: pb.TensorSpec) -> TensorSpec:
     dtype = pb.DataType.Name(spec.dtype).removeprefix("DATA_TYPE_").lower()
-    return f"{spec.name} {dtype} {describe(spec.shape)}"
+    return TensorSpec(spec.name, dtype, tuple(None if dim < 0 else dim for dim in spec.shape))

@@ -32,7 +32,6 @@ class TensorFlowEngine:
         except Exception as error:  # TensorFlow's share no class below it, and all mean the same here
             raise ModelRejected(f"{version}: TensorFlow cannot load the SavedModel: {error}") from error
         self._constant = tf.constant
-        self._foreign = manifest is None
         self._signature = signature
         self._states = () if manifest is None else manifest.states
         self.chunkable = bool(self._states)
@@ -45,7 +44,9 @@ class TensorFlowEngine:
 
     def run(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Advance every row by every timestep; see `Engine.run`."""
-        one = self._answer_declared if self._foreign else self._advance if self._states else self._answer_whole
+        one = (
+            self._answer_declared if self._signature.foreign else self._advance if self._states else self._answer_whole
+        )
         rows = [one(inputs[:, row], state[row : row + 1]) for row in range(inputs.shape[1])]
         if len(rows) == 1:
             outputs, following = rows[0]

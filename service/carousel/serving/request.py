@@ -36,6 +36,7 @@ class Request:
         read: Reads the tensors against the version that was found.
         deadline: Seconds on the loop's clock; inf where there is none.
         trace: The id of the trace that the request is part of; "" without one.
+        named: Whether its tensors come by the names of the model's author: what has no timesteps is sent once then.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Request:
     read: Callable[[Version], Tensors]
     deadline: float = math.inf
     trace: str = ""
+    named: bool = False
 
 
 class Pending:
@@ -176,12 +178,14 @@ class Requests:
             found = f"holds {samples} sequences, the limit is {limits.samples} (max_samples)"
             raise InvalidRequest((Violation("inputs", found),))
         # No message holds more timesteps than fit into it, whatever its shapes say.
-        believed = request.size // (ITEM * (signature.input_dim or 1))
+        each = signature.takes.timestep_bytes if request.named else ITEM * (signature.input_dim or 1)
+        believed = request.size // each
         lengths = request.lengths()
         sequences = request.wants_sequences and signature.sequence is not None
         timesteps = max(0, min(believed, sum(lengths)))
         longest = max(0, min(believed, max(lengths, default=0)))
-        held = request.size + self._reply_bytes(timesteps if sequences else samples, signature.units)
+        taken = ITEM * timesteps * (signature.input_dim or 1) if request.named else request.size
+        held = taken + self._reply_bytes(timesteps if sequences else samples, signature.units)
         if self.held_bytes and self.held_bytes + held > limits.held_bytes:
             raise Overloaded(
                 f"requests of {self.held_bytes} bytes wait for their answers, this one needs {held} more, and the "

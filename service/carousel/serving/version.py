@@ -59,7 +59,7 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
     if manifest is not None:
         signature = manifest.complete(signature)
     engine, because = load_engine(folder, signature, manifest, choice, threads)
-    if manifest is None:
+    if signature.foreign:
         signature = replace(signature, min_timesteps=_min_timesteps(folder, engine, signature))
     states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
     equal = check_invariance(engine, signature, width) if engine.batch_invariant else None

@@ -1,12 +1,13 @@
 """What server and client both write: v1 tensors, and errors as gRPC codes."""
 
 from carousel.wire.codes import MAX_DETAILS, code_of, error_of, named, status_of
-from carousel.wire.messages import DATA_TYPES, as_samples, read_tensor, write_tensor
+from carousel.wire.messages import DATA_TYPES, as_samples, as_tensor, read_tensor, write_tensor
 
 __all__ = [
     "DATA_TYPES",
     "MAX_DETAILS",
     "as_samples",
+    "as_tensor",
     "code_of",
     "error_of",
     "named",

@@ -34,7 +34,7 @@ FAULTS = {
     "rank 3": (tensor(1, 4, 3), {("shape", "has rank 3, [1, 4, 3]; expected rank 2, [?, 3]")}),
     "input_dim": (tensor(4, 5), {("shape", "has input_dim 5, the model takes 3")}),
     "dtype unset": (tensor(4, 3, dtype=0), {("dtype", "is missing, expected float32")}),
-    "dtype unknown": (tensor(4, 3, dtype=9), {("dtype", "is unknown (9), expected float32")}),
+    "dtype unknown": (tensor(4, 3, dtype=99), {("dtype", "is unknown (99), expected float32")}),
     "too few bytes": (
         tensor(4, 3, content=bytes(44)),
         {("content", "has 44 bytes, shape [4, 3] of float32 needs 48")},
@@ -62,9 +62,9 @@ FAULTS = {
         {("content", "holds -inf at timestep 2, feature 1; only finite values are taken")},
     ),
     "everything at once": (
-        Tensor(dtype=7, shape=[0, 9], content=b"12345"),
+        Tensor(dtype=77, shape=[0, 9], content=b"12345"),
         {
-            ("dtype", "is unknown (7), expected float32"),
+            ("dtype", "is unknown (77), expected float32"),
             ("shape", "has zero timesteps, expected at least one"),
             ("shape", "has input_dim 9, the model takes 3"),
             ("content", "has 5 bytes, shape [0, 9] of float32 needs 0"),

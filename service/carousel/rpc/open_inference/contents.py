@@ -5,23 +5,26 @@ import math
 import numpy as np
 
 from carousel.errors import Violation
-from carousel.stubs.oip.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
-from carousel.tensors import Floats, Samples, describe, describe_raw, to_bytes
+from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
+from carousel.tensors import Samples, describe, describe_raw
 
 FLOATS = ("FP32", "FP64", "FP16")
 INTEGERS = ("INT32", "INT64")
+NUMBERS = (*FLOATS, *INTEGERS, "INT16", "INT8", "UINT8", "BOOL")
 
 _DTYPES = {
-    name: np.dtype(code) for name, code in zip(FLOATS + INTEGERS, ("<f4", "<f8", "<f2", "<i4", "<i8"), strict=True)
+    name: np.dtype(code)
+    for name, code in zip(NUMBERS, ("<f4", "<f8", "<f2", "<i4", "<i8", "<i2", "i1", "u1", "?"), strict=True)
 }
-DATATYPES = {_DTYPES[name]: name for name in ("FP32", "INT32", "INT64")}
-"""The protocol's words for what a model may take."""
+DATATYPES = {dtype: name for name, dtype in _DTYPES.items()}
+"""The protocol's words for what a model may take and give."""
 
 _MAX_RANK = 8
 _MAX_DIMENSION = 2**31 - 1
 _SHOWN = 16  # characters of a datatype that there is not
 
 _FIELDS = {"FP32": "fp32_contents", "FP64": "fp64_contents", "INT32": "int_contents", "INT64": "int64_contents"}
+_FIELDS |= {"INT16": "int_contents", "INT8": "int_contents", "UINT8": "uint_contents", "BOOL": "bool_contents"}
 
 
 def read_tensor(
@@ -75,10 +78,13 @@ def _contents(tensor: ModelInferRequest.InferInputTensor, raw: bytes | None) -> 
     return None, f"has {len(contents)} elements in {_FIELDS[name]}, {needs} {elements}"
 
 
-def write_output(name: str, array: Floats, response: ModelInferResponse, *, raw: bool) -> None:
-    """Add an output, float32, to a response."""
-    output = response.outputs.add(name=name, datatype="FP32", shape=array.shape)
+def write_output(name: str, array: Samples, response: ModelInferResponse, *, raw: bool) -> None:
+    """Add an output to a response."""
+    datatype = DATATYPES[array.dtype]
+    if not raw and datatype not in _FIELDS:
+        array, datatype = array.astype(np.float32), "FP32"  # FP16 has no typed contents
+    output = response.outputs.add(name=name, datatype=datatype, shape=array.shape)
     if raw:
-        response.raw_output_contents.append(to_bytes(array))
+        response.raw_output_contents.append(np.ascontiguousarray(array).tobytes())
     else:
-        output.contents.CopyFrom(InferTensorContents(fp32_contents=array.ravel()))
+        getattr(output.contents, _FIELDS[datatype]).extend(array.ravel().tolist())

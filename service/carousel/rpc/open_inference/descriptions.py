@@ -7,10 +7,9 @@ import numpy as np
 from carousel.artifact import TensorSpec
 from carousel.rpc.open_inference.contents import DATATYPES
 from carousel.serving import Model
-from carousel.stubs.oip.model_config_pb2 import TYPE_FP32, TYPE_INT32, TYPE_INT64, ModelConfig
+from carousel.stubs.oip import model_config_pb2
+from carousel.stubs.oip.model_config_pb2 import DataType, ModelConfig
 from carousel.stubs.oip.open_inference_pb2 import ModelMetadataResponse, ModelStatistics, StatisticDuration
-
-_TYPES = {np.dtype("<f4"): TYPE_FP32, np.dtype("<i4"): TYPE_INT32, np.dtype("<i8"): TYPE_INT64}
 
 _PLATFORM = "tensorflow_savedmodel"  # what lies in the repository, whichever engine runs it
 
@@ -23,8 +22,12 @@ def write_metadata(model: Model, versions: list[int]) -> ModelMetadataResponse:
         name=model.version.name,
         versions=map(str, versions),
         platform=_PLATFORM,
-        inputs=[tensor(name=signature.inputs.name, datatype=DATATYPES[signature.dtype], shape=_dims(signature.inputs))],
-        outputs=[tensor(name=spec.name, datatype="FP32", shape=_dims(spec)) for spec in signature.outputs],
+        inputs=[
+            tensor(name=spec.name, datatype=_datatype(spec), shape=_dims(spec)) for spec in signature.served_inputs
+        ],
+        outputs=[
+            tensor(name=spec.name, datatype=_datatype(spec), shape=_dims(spec)) for spec in signature.served_outputs
+        ],
     )
 
 
@@ -38,9 +41,10 @@ def write_config(model: Model, max_samples: int) -> ModelConfig:
     config = ModelConfig(
         name=model.version.name, platform=_PLATFORM, backend=model.version.engine.name, max_batch_size=max_samples
     )
-    config.input.add(name=signature.inputs.name, data_type=_TYPES[signature.dtype], dims=_dims(signature.inputs)[1:])
-    for spec in signature.outputs:
-        config.output.add(name=spec.name, data_type=TYPE_FP32, dims=_dims(spec)[1:])
+    for spec in signature.served_inputs:
+        config.input.add(name=spec.name, data_type=_type(spec), dims=_dims(spec)[1:])
+    for spec in signature.served_outputs:
+        config.output.add(name=spec.name, data_type=_type(spec), dims=_dims(spec)[1:])
     config.dynamic_batching.SetInParent()
     config.model_transaction_policy.decoupled = False
     states = ",".join(f"{state.name}:{state.units}" for state in model.version.states)
@@ -78,6 +82,15 @@ def write_statistics(model: Model) -> ModelStatistics:
 
 def _write(duration: StatisticDuration, count: int, nanoseconds: int) -> None:
     duration.count, duration.ns = count, nanoseconds
+
+
+def _datatype(spec: TensorSpec) -> str:
+    return DATATYPES[np.dtype(spec.dtype)]
+
+
+def _type(spec: TensorSpec) -> DataType:
+    number: DataType = getattr(model_config_pb2, f"TYPE_{_datatype(spec)}")
+    return number
 
 
 def _dims(spec: TensorSpec) -> list[int]:

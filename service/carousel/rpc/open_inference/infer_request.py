@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.artifact import INPUTS, LAST_STEP, SEQUENCE
+from carousel.artifact import INPUTS, LAST_STEP
 from carousel.errors import InvalidRequest, Violation
-from carousel.rpc.open_inference.contents import DATATYPES, FLOATS, INTEGERS, read_tensor
+from carousel.rpc.open_inference.contents import DATATYPES, FLOATS, INTEGERS, NUMBERS, read_tensor
 from carousel.rpc.open_inference.parameters import Parameters, read_parameters
 from carousel.serving import Limits, Request, Start, Tensors, Version
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
@@ -85,8 +85,11 @@ class InferRequest:
     def request(self, deadline: float, trace: str) -> Request:
         """Give it to the neck of the house: whole sequences, without live state."""
         version, label = self.version
-        shapes = [tensor.shape[:2] for tensor in self._message.inputs if tensor.name == INPUTS]
-        samples, timesteps = [*(shapes[0] if shapes else ()), 0, 1][:2]
+        given = [tensor for tensor in self._message.inputs if tensor.name == INPUTS]
+        named = not given
+        shapes = [t.shape[:2] for t in given or self._message.inputs if t.name != LENGTHS and t.shape]
+        samples = shapes[0][0] if shapes else 0
+        timesteps = max((shape[1] for shape in shapes if len(shape) > 1), default=1)
         timeout = self.parameters.timeout
         until = math.inf if timeout is None else time.monotonic() + timeout
         names = {output.name for output in self._message.outputs}
@@ -97,10 +100,11 @@ class InferRequest:
             samples=max(0, samples),
             lengths=lambda: [timesteps] * samples,
             size=self._size,
-            wants_sequences=not names or SEQUENCE in names,
+            wants_sequences=not names or bool(names - {LAST_STEP}),
             read=self.read,
             deadline=math.inf if self._faults else min(deadline, until),  # faults are named, however late
             trace=trace,
+            named=named,
         )
 
     def read(self, version: Version) -> Tensors:
@@ -108,23 +112,29 @@ class InferRequest:
         faults = list(self._faults)
         self.outputs = _outputs(self._message, version, faults)
         arrays = self._arrays(version, faults)
-        inputs, lengths = arrays.pop(INPUTS, None), arrays.pop(LENGTHS, None)
+        lengths = arrays.pop(LENGTHS, None)
+        given = {name: arrays.pop(name) for name in (INPUTS, *version.signature.takes.names) if name in arrays}
         samples: list[Samples] = []
         starts: list[Start] = []
-        if inputs is not None:
-            samples = self._samples(inputs, lengths, version, faults)
-            starts = _starts(arrays, len(inputs), version, faults)
+        name = next(iter(given), INPUTS)
+        if given:
+            if _packed(given, version):
+                samples = self._samples(given[INPUTS], lengths, version, faults)
+            else:
+                samples = self._named_samples(given, lengths, version, faults)
+            count = len(given[name]) if given[name].ndim else 0
+            starts = _starts(arrays, count, version, faults)
             if self.parameters.sequence is not None:
-                if len(inputs) != 1:
-                    faults.append(Violation(f"{INPUTS}.shape", f"has {len(inputs)} samples; a live sequence is one"))
+                if count != 1:
+                    faults.append(Violation(f"{name}.shape", f"has {count} samples; a live sequence is one"))
                 if starts and not self.parameters.start:
                     first = version.states[0].name
                     faults.append(Violation(first, "only the request with sequence_start may bring states"))
         return Tensors(
             samples,
-            lambda i, part: f"{INPUTS}.shape" if part == "shape" else f"{INPUTS}[{i}]",
-            return_sequences=SEQUENCE in self.outputs,
-            return_state=any(name not in {SEQUENCE, LAST_STEP} for name in self.outputs),
+            lambda i, part: f"{name}.shape" if part == "shape" else f"{name}[{i}]",
+            return_sequences=version.signature.timewise(self.outputs),
+            return_state=any(state.name in self.outputs for state in version.states),
             starts=starts,
             faults=faults,
         )
@@ -136,7 +146,8 @@ class InferRequest:
             found = f"has {len(raw)} entries for {len(message.inputs)} inputs, expected one each"
             faults.append(Violation("raw_input_contents", found))
             return {}
-        known = (INPUTS, LENGTHS, *(state.name for state in version.states))
+        own = version.signature.takes.names
+        known = tuple(dict.fromkeys((INPUTS, LENGTHS, *own, *(state.name for state in version.states))))
         arrays: dict[str, Samples] = {}
         seen = set()
         for i, tensor in enumerate(message.inputs):
@@ -148,9 +159,15 @@ class InferRequest:
             else:
                 array = read_tensor(tensor, raw[i] if raw else None, self._datatypes(tensor.name, version), faults)
                 if array is not None:
-                    arrays[tensor.name] = _narrow(array) if array.dtype.kind == "f" else array
+                    whole = tensor.name in own and tensor.name != INPUTS
+                    arrays[tensor.name] = _narrow(array) if array.dtype.kind == "f" and not whole else array
             seen.add(tensor.name)
-        if INPUTS not in seen:
+        if not seen & {INPUTS, *own}:
+            if version.signature.foreign:
+                faults += [
+                    Violation(spec.name, f"is missing: expected {spec}") for spec in version.signature.takes.specs
+                ]
+                return arrays
             expected = describe((None, version.signature.timesteps, *version.signature.features))
             datatype = DATATYPES[version.signature.dtype]
             faults.append(Violation(INPUTS, f"is missing: expected {datatype} {expected}"))
@@ -160,6 +177,8 @@ class InferRequest:
         """Say which datatypes a tensor may have, the best first."""
         if name == LENGTHS:
             return INTEGERS
+        if name in version.signature.takes.names:
+            return NUMBERS if self._rules.convert else tuple(set(NUMBERS) - set(FLOATS[1:]))
         if name == INPUTS and not version.signature.features:
             return INTEGERS
         return FLOATS if self._rules.convert else FLOATS[:1]
@@ -178,20 +197,38 @@ class InferRequest:
         samples, self.timesteps = inputs.shape[:2]
         if not samples:
             faults.append(Violation(f"{INPUTS}.shape", "has 0 samples, expected at least one"))
-        ends = [self.timesteps] * samples
+        ends: list[int] | None = [self.timesteps] * samples
         if lengths is not None:
-            if lengths.shape not in {(samples,), (samples, 1)}:
-                found = f"is {describe(lengths.shape)}, expected [{samples}], one length a sample"
-                faults.append(Violation(f"{LENGTHS}.shape", found))
-                return []
-            ends = [int(length) for length in lengths.ravel()]
-            least = signature.timesteps or 1
-            faults += [
-                Violation(LENGTHS, f"is {end} for sample {i}, expected {least} to {self.timesteps}")
-                for i, end in enumerate(ends)
-                if not least <= end <= self.timesteps
-            ]
-        return [] if len(faults) > before else [inputs[i, :end] for i, end in enumerate(ends)]
+            ends = _ends(lengths, samples, self.timesteps, signature.timesteps or 1, faults)
+        return [] if len(faults) > before or ends is None else [inputs[i, :end] for i, end in enumerate(ends)]
+
+    def _named_samples(
+        self, given: dict[str, Samples], lengths: Samples | None, version: Version, faults: list[Violation]
+    ) -> list[Samples]:
+        """Put the author's inputs side by side, those with timesteps cut to each sample's length."""
+        takes = version.signature.takes
+        timewise = {column.spec.name for column in takes.columns if column.timewise}
+        self.timesteps = max(
+            (given[name].shape[1] for name in timewise & given.keys() if given[name].ndim > 1), default=1
+        )
+        if lengths is None:
+            return takes.pack_batch(given, faults)
+        (samples, *_) = [len(array) for array in given.values() if array.ndim] or [0]
+        ends = _ends(lengths, samples, self.timesteps, 1, faults)
+        if ends is None or any(array.shape[:1] != (samples,) for array in given.values()):
+            return takes.pack_batch(given, faults) if ends is not None else []
+        packed = [
+            takes.pack(
+                {name: array[i, :end] if name in timewise else array[i] for name, array in given.items()}, faults
+            )
+            for i, end in enumerate(ends)
+        ]
+        return [sample for sample in packed if sample is not None]
+
+
+def _packed(given: dict[str, Samples], version: Version) -> bool:
+    """Whether the inputs came as Carousel's one, and not by the author's names."""
+    return INPUTS in given and INPUTS not in version.signature.takes.names
 
 
 def read_version(text: str) -> tuple[int, str]:
@@ -207,11 +244,27 @@ def read_version(text: str) -> tuple[int, str]:
     return int(text), ""
 
 
+def _ends(lengths: Samples, samples: int, timesteps: int, least: int, faults: list[Violation]) -> list[int] | None:
+    """Read the length of each sample, from `least` to `timesteps`; None where one is wrong."""
+    if lengths.shape not in {(samples,), (samples, 1)}:
+        found = f"is {describe(lengths.shape)}, expected [{samples}], one length a sample"
+        faults.append(Violation(f"{LENGTHS}.shape", found))
+        return None
+    ends = [int(length) for length in lengths.ravel()]
+    wrong = [
+        Violation(LENGTHS, f"is {end} for sample {i}, expected {least} to {timesteps}")
+        for i, end in enumerate(ends)
+        if not least <= end <= timesteps
+    ]
+    faults += wrong
+    return None if wrong else ends
+
+
 def _outputs(request: ModelInferRequest, version: Version, faults: list[Violation]) -> tuple[str, ...]:
-    known = [spec.name for spec in version.signature.outputs]
     if not request.outputs:
-        return tuple(known)
-    known += [state.name for state in version.states]
+        return tuple(spec.name for spec in version.signature.served_outputs)
+    known = [*(spec.name for spec in version.signature.served_outputs), *(state.name for state in version.states)]
+    known += [name for name in version.signature.output_names if name not in known]
     names = tuple(output.name for output in request.outputs)
     for i, (output, name) in enumerate(zip(request.outputs, names, strict=True)):
         field = f"outputs[{i}]"

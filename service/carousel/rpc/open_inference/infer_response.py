@@ -2,47 +2,41 @@
 
 import numpy as np
 
-from carousel.artifact import LAST_STEP, SEQUENCE
 from carousel.batching import Sequence
 from carousel.rpc.open_inference.contents import write_output
 from carousel.rpc.open_inference.infer_request import InferRequest
 from carousel.serving import Version
 from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
-from carousel.tensors import Floats
+from carousel.tensors import Floats, Samples
 
 
 def write_response(request: InferRequest, version: Version, sequences: list[Sequence]) -> ModelInferResponse:
-    """Write what one request's sequences gave, each float32, by the names asked for."""
+    """Write what one request's sequences gave by the names asked for."""
     response = ModelInferResponse(model_name=version.name, model_version=str(version.number), id=request.id)
+    signature, states = version.signature, {state.name for state in version.states}
     for name in request.outputs:
-        if name == SEQUENCE:
-            output = _padded(sequences, request.timesteps)
-        elif name == LAST_STEP:
-            output = np.stack([_last(sequence) for sequence in sequences])
-        else:
+        output: Samples
+        if name in states:
             output = np.stack([_state(sequence, name, version) for sequence in sequences])
+        else:
+            named = [signature.by_name(_output(sequence), [name])[name] for sequence in sequences]
+            every = signature.timewise([name])
+            output = _padded(named, sequences, request.timesteps) if every else np.stack(named)
         write_output(name, output, response, raw=request.raw)
     return response
 
 
-def _padded(sequences: list[Sequence], timesteps: int) -> Floats:
-    """Lay the full sequences side by side, [samples, timesteps, units], zeros past each one's length.
+def _padded(outputs: list[Samples], sequences: list[Sequence], timesteps: int) -> Samples:
+    """Lay what the sequences gave side by side, [samples, timesteps, ...], zeros past each one's length.
 
     A whole model may give another number of timesteps than it takes; then there are as many as its longest answer has.
     """
-    outputs = [_output(sequence) for sequence in sequences]
     if any(len(output) != sequence.timesteps for output, sequence in zip(outputs, sequences, strict=True)):
         timesteps = max(len(output) for output in outputs)
-    padded = np.zeros((len(sequences), timesteps, outputs[0].shape[-1]), np.float32)
+    padded = np.zeros((len(sequences), timesteps, *outputs[0].shape[1:]), outputs[0].dtype)
     for row, output in zip(padded, outputs, strict=True):
         row[: len(output)] = output
     return padded
-
-
-def _last(sequence: Sequence) -> Floats:
-    output = _output(sequence)
-    last: Floats = output[-1] if sequence.return_sequences else output
-    return last
 
 
 def _state(sequence: Sequence, name: str, version: Version) -> Floats:

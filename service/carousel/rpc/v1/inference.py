@@ -40,7 +40,7 @@ class Inference:
         """Run whole sequences, each of its own length."""
         predict = parse(pb.PredictRequest, message)
         request = read_predict(predict, len(message), call.deadline, trace_of(call.metadata), self._limits)
-        call.on_cancel = self._requests.submit(request, partial(_reply, call), partial(fail, call)).abandon
+        call.on_cancel = self._requests.submit(request, partial(_reply, call, predict), partial(fail, call)).abandon
 
     def _get_model(self, call: Call, message: bytes) -> None:
         """Describe one model."""
@@ -58,5 +58,5 @@ class Inference:
         call.reply(response.SerializeToString())
 
 
-def _reply(call: Call, pending: Pending) -> None:
-    call.reply(write_predictions(pending).SerializeToString())
+def _reply(call: Call, request: pb.PredictRequest, pending: Pending) -> None:
+    call.reply(write_predictions(pending, request).SerializeToString())

@@ -1,11 +1,8 @@
 """GetModel and ListModels: how carousel.v1 says what a model is."""
 
-import numpy as np
-
 from carousel.artifact import TensorSpec
 from carousel.serving import Version
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire import DATA_TYPES
 
 
 def write_model(version: Version, into: pb.Model) -> None:
@@ -22,9 +19,13 @@ def write_model(version: Version, into: pb.Model) -> None:
     for state in version.states:
         into.states.add(name=state.name, units=state.units)
     into.fingerprint = version.fingerprint
+    for spec in signature.takes.specs:
+        _write_spec(spec, into.own_inputs.add())
+    for spec in signature.gives.specs:
+        _write_spec(spec, into.own_outputs.add())
 
 
 def _write_spec(spec: TensorSpec, into: pb.TensorSpec) -> None:
     into.name = spec.name
-    into.dtype = DATA_TYPES[np.dtype(spec.dtype)]
+    into.dtype = getattr(pb, f"DATA_TYPE_{spec.dtype.upper()}")
     into.shape[:] = [-1 if d is None else d for d in spec.shape]

@@ -6,6 +6,7 @@ import numpy as np
 
 from carousel.batching import Sequence
 from carousel.errors import Violation
+from carousel.rpc.v1.named import lengths_of, output_faults, read_samples, wanted, write_named
 from carousel.serving import (
     BEGINNING,
     Limits,
@@ -29,6 +30,8 @@ def read_predict(request: pb.PredictRequest, size: int, deadline: float, trace: 
     """Read a message of `size` bytes; its tensors are read once it was admitted."""
 
     def lengths() -> list[int]:
+        if request.samples:
+            return lengths_of(request.samples)
         return [tensor.shape[0] if tensor.shape else 0 for tensor in request.inputs]
 
     def read(version: Version) -> Tensors:
@@ -38,13 +41,14 @@ def read_predict(request: pb.PredictRequest, size: int, deadline: float, trace: 
         model=request.model,
         version=request.version,
         label=request.version_label,
-        samples=len(request.inputs),
+        samples=len(request.samples or request.inputs),
         lengths=lengths,
         size=size,
-        wants_sequences=request.return_sequences,
+        wants_sequences=request.return_sequences or bool(request.samples or request.outputs),
         read=read,
         deadline=deadline,
         trace=trace,
+        named=bool(request.samples),
     )
 
 
@@ -74,19 +78,28 @@ def read_steps(
     return []
 
 
-def write_predictions(pending: Pending) -> pb.PredictResponse:
-    """Write the answer of a request."""
+def write_predictions(pending: Pending, request: pb.PredictRequest) -> pb.PredictResponse:
+    """Write the answer of `request`."""
+    names = wanted(request, pending.version)
     response = pb.PredictResponse(model=pending.version.name, version=pending.version.number)
     starts = pending.tensors.starts or [BEGINNING] * len(pending.sequences)
     for sequence, start in zip(pending.sequences, starts, strict=True):
-        write_prediction(sequence, start.timesteps, pending.version, response.predictions.add())
+        write_prediction(sequence, start.timesteps, pending.version, response.predictions.add(), names)
     return response
 
 
-def write_prediction(sequence: Sequence, start: int, version: Version, into: pb.Prediction) -> None:
-    """Write what a sequence gave, one that started after `start` timesteps."""
+def write_prediction(
+    sequence: Sequence, start: int, version: Version, into: pb.Prediction, names: tuple[str, ...] = ()
+) -> None:
+    """Write what a sequence gave, one that started after `start` timesteps; by `names` where there are any."""
     assert sequence.output is not None
-    write_tensor(sequence.output, into.output)
+    signature = version.signature
+    if names:
+        write_named(signature.by_name(sequence.output, names), into)
+    elif sequence.return_sequences:
+        write_tensor(signature.sequence_of(sequence.output), into.output)
+    else:
+        write_tensor(signature.last_step_of(sequence.output), into.output)
     if sequence.return_state:
         assert sequence.state is not None
         into.state = write_snapshot(version.fingerprint, start + sequence.timesteps, sequence.state)
@@ -94,22 +107,28 @@ def write_prediction(sequence: Sequence, start: int, version: Version, into: pb.
 
 def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Tensors:
     faults: list[Violation] = []
-    samples, states = len(request.inputs), request.initial_state
+    samples, states = len(request.samples or request.inputs), request.initial_state
     if not samples:
         faults.append(Violation("inputs", "is missing: expected one tensor a sequence"))
+    elif request.samples and request.inputs:
+        faults.append(Violation("samples", "stand beside inputs; send one of the two"))
+    faults += output_faults(request, version)
+    names = wanted(request, version)
     if states and len(states) != samples:
         found = f"holds {len(states)} states for {samples} inputs, expected none or one each"
         faults.append(Violation("initial_state", found))
     inputs: list[Samples] = []
     places: list[int] = []
+    if request.samples and not faults:
+        inputs, places = read_samples(request.samples, version, faults)
     for i, tensor in enumerate(request.inputs):
         steps = read_steps(tensor, f"inputs[{i}]", version, limits, faults)
         inputs += steps
         places += [i] * len(steps)
     return Tensors(
         inputs,
-        lambda i, part: f"inputs[{places[i]}].{part}",
-        return_sequences=request.return_sequences,
+        lambda i, part: f"{'samples' if request.samples else 'inputs'}[{places[i]}].{part}",
+        return_sequences=version.signature.timewise(names) if names else request.return_sequences,
         return_state=request.return_state,
         starts=[read_start(snapshot, version) for snapshot in states] if not faults else [],
         faults=faults,

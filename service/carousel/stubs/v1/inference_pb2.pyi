@@ -13,10 +13,22 @@ class DataType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATA_TYPE_FLOAT32: _ClassVar[DataType]
     DATA_TYPE_INT32: _ClassVar[DataType]
     DATA_TYPE_INT64: _ClassVar[DataType]
+    DATA_TYPE_FLOAT64: _ClassVar[DataType]
+    DATA_TYPE_FLOAT16: _ClassVar[DataType]
+    DATA_TYPE_BOOL: _ClassVar[DataType]
+    DATA_TYPE_INT8: _ClassVar[DataType]
+    DATA_TYPE_INT16: _ClassVar[DataType]
+    DATA_TYPE_UINT8: _ClassVar[DataType]
 DATA_TYPE_UNSPECIFIED: DataType
 DATA_TYPE_FLOAT32: DataType
 DATA_TYPE_INT32: DataType
 DATA_TYPE_INT64: DataType
+DATA_TYPE_FLOAT64: DataType
+DATA_TYPE_FLOAT16: DataType
+DATA_TYPE_BOOL: DataType
+DATA_TYPE_INT8: DataType
+DATA_TYPE_INT16: DataType
+DATA_TYPE_UINT8: DataType
 
 class Tensor(_message.Message):
     __slots__ = ("dtype", "shape", "content")
@@ -29,7 +41,7 @@ class Tensor(_message.Message):
     def __init__(self, dtype: _Optional[_Union[DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class PredictRequest(_message.Message):
-    __slots__ = ("model", "version", "inputs", "return_sequences", "return_state", "initial_state", "version_label")
+    __slots__ = ("model", "version", "inputs", "return_sequences", "return_state", "initial_state", "version_label", "samples", "outputs")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +49,8 @@ class PredictRequest(_message.Message):
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     INITIAL_STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     inputs: _containers.RepeatedCompositeFieldContainer[Tensor]
@@ -44,7 +58,22 @@ class PredictRequest(_message.Message):
     return_state: bool
     initial_state: _containers.RepeatedScalarFieldContainer[bytes]
     version_label: str
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., return_sequences: bool = ..., return_state: bool = ..., initial_state: _Optional[_Iterable[bytes]] = ..., version_label: _Optional[str] = ...) -> None: ...
+    samples: _containers.RepeatedCompositeFieldContainer[Sample]
+    outputs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., return_sequences: bool = ..., return_state: bool = ..., initial_state: _Optional[_Iterable[bytes]] = ..., version_label: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ..., outputs: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Sample(_message.Message):
+    __slots__ = ("tensors",)
+    class TensorsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Tensor
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Tensor, _Mapping]] = ...) -> None: ...
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    tensors: _containers.MessageMap[str, Tensor]
+    def __init__(self, tensors: _Optional[_Mapping[str, Tensor]] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("model", "version", "predictions")
@@ -57,12 +86,21 @@ class PredictResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ...) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("output", "state")
+    __slots__ = ("output", "state", "outputs")
+    class OutputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Tensor
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Tensor, _Mapping]] = ...) -> None: ...
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     output: Tensor
     state: bytes
-    def __init__(self, output: _Optional[_Union[Tensor, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
+    outputs: _containers.MessageMap[str, Tensor]
+    def __init__(self, output: _Optional[_Union[Tensor, _Mapping]] = ..., state: _Optional[bytes] = ..., outputs: _Optional[_Mapping[str, Tensor]] = ...) -> None: ...
 
 class StreamRequest(_message.Message):
     __slots__ = ("key", "open", "input", "return_state", "close")
@@ -153,7 +191,7 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "inputs", "outputs", "input_dim", "units", "timesteps", "engine", "stateful", "states", "fingerprint")
+    __slots__ = ("name", "version", "inputs", "outputs", "input_dim", "units", "timesteps", "engine", "stateful", "states", "fingerprint", "own_inputs", "own_outputs")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +203,8 @@ class Model(_message.Message):
     STATEFUL_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    OWN_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    OWN_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     inputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
@@ -176,7 +216,9 @@ class Model(_message.Message):
     stateful: bool
     states: _containers.RepeatedCompositeFieldContainer[StateSpec]
     fingerprint: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., input_dim: _Optional[int] = ..., units: _Optional[int] = ..., timesteps: _Optional[int] = ..., engine: _Optional[str] = ..., stateful: bool = ..., states: _Optional[_Iterable[_Union[StateSpec, _Mapping]]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+    own_inputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
+    own_outputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., input_dim: _Optional[int] = ..., units: _Optional[int] = ..., timesteps: _Optional[int] = ..., engine: _Optional[str] = ..., stateful: bool = ..., states: _Optional[_Iterable[_Union[StateSpec, _Mapping]]] = ..., fingerprint: _Optional[str] = ..., own_inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., own_outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ...) -> None: ...
 
 class TensorSpec(_message.Message):
     __slots__ = ("name", "dtype", "shape")

@@ -1,0 +1,91 @@
+"""Inputs and outputs by the names that the model's author gave them."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from carousel.artifact import MAX_PACKED_BYTES
+from carousel.errors import Violation
+from carousel.serving import Version
+from carousel.stubs.v1 import inference_pb2 as pb
+from carousel.tensors import Samples, describe
+from carousel.wire import DATA_TYPES, write_tensor
+
+_DTYPES = {number: dtype for dtype, number in DATA_TYPES.items()}
+_MAX_RANK = 8
+_SHOWN = 64  # characters of a name that there is not
+
+
+def lengths_of(samples: Iterable[pb.Sample]) -> list[int]:
+    """Give the timesteps of each sample as its shapes say: the longest of its tensors, which may hold only features."""
+    return [max((t.shape[0] for t in sample.tensors.values() if t.shape), default=0) for sample in samples]
+
+
+def output_faults(request: pb.PredictRequest, version: Version) -> list[Violation]:
+    """Name every output that is wanted and not there."""
+    known = version.signature.output_names
+    return [
+        Violation(f"outputs[{i}]", f"is {name[:_SHOWN]!r}, expected one of {', '.join(known)}")
+        for i, name in enumerate(request.outputs)
+        if name not in known
+    ]
+
+
+def wanted(request: pb.PredictRequest, version: Version) -> tuple[str, ...]:
+    """Name the outputs that are wanted by name; none where the answer has no names."""
+    if request.outputs:
+        return tuple(request.outputs)
+    return version.signature.gives.names if request.samples else ()
+
+
+def read_samples(
+    samples: Sequence[pb.Sample], version: Version, faults: list[Violation]
+) -> tuple[list[Samples], list[int]]:
+    """Read each sample as the one array that the model runs; give those too, and name every fault, that are wrong.
+
+    Returns:
+        The arrays, and for each the place of its sample in the request.
+    """
+    takes = version.signature.takes
+    inputs: list[Samples] = []
+    places: list[int] = []
+    packed = 0
+    for i, sample in enumerate(samples):
+        wrong: list[Violation] = []
+        tensors = {name: _read(tensor, name, wrong) for name, tensor in sample.tensors.items()}
+        given = {name: array for name, array in tensors.items() if array is not None}
+        packed += 0 if wrong else takes.size_of({name: array for name, array in given.items() if array.ndim})
+        if packed > MAX_PACKED_BYTES:
+            faults.append(Violation("samples", f"take more than {MAX_PACKED_BYTES} bytes side by side"))
+            break
+        array = None if wrong else takes.pack(given, wrong)
+        faults += [Violation(f"samples[{i}].{fault.field}", fault.description) for fault in wrong]
+        if array is not None:
+            inputs.append(array)
+            places.append(i)
+    return inputs, places
+
+
+def write_named(outputs: dict[str, Samples], into: pb.Prediction) -> None:
+    """Write each output by its name: floats as float32, other numbers as int32 or int64."""
+    for name, array in outputs.items():
+        sent = array
+        if array.dtype not in DATA_TYPES:
+            sent = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+        write_tensor(sent, into.outputs[name])
+
+
+def _read(tensor: pb.Tensor, name: str, faults: list[Violation]) -> Samples | None:
+    name = name[:_SHOWN]
+    dtype, shape = _DTYPES.get(tensor.dtype), tensor.shape
+    if dtype is None:
+        faults.append(Violation(f"{name}.dtype", "is none of float32, int32 and int64"))
+    elif len(shape) > _MAX_RANK or min(shape, default=0) < 0:
+        faults.append(Violation(f"{name}.shape", f"is {describe(shape)}, expected at most {_MAX_RANK} dimensions"))
+    elif len(tensor.content) != (needed := dtype.itemsize * math.prod(shape)):
+        found = f"has {len(tensor.content)} bytes, shape {describe(shape)} of {dtype} needs {needed}"
+        faults.append(Violation(f"{name}.content", found))
+    else:
+        return np.frombuffer(tensor.content, dtype).reshape(tuple(shape))
+    return None
