@@ -23,6 +23,7 @@ NAMES = (
     "live",
     "swaps",
     "scrape",
+    "rows",
 )
 
 ROOT = Path(__file__).parents[2]

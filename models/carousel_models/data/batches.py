@@ -35,24 +35,22 @@ def batches_of(examples: Examples, batch_size: int, shuffle: Shuffle | None = No
     Returns:
         Batches of inputs [batch, timesteps, ...] and targets [batch, ...].
     """
-    lengths = examples.lengths
 
     def passes() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for rows in _rows(lengths, batch_size, None if shuffle is None else shuffle.chance):
-            yield np.stack([examples.inputs[row] for row in rows]), examples.targets[rows]
+        for rows in _rows(examples, batch_size, None if shuffle is None else shuffle.chance):
+            yield examples.stacked(rows), examples.targets[rows]
 
     first = examples.inputs[0]
     inputs = tf.TensorSpec((None, None, *first.shape[1:]), first.dtype)
     outputs = tf.TensorSpec((None, *examples.targets.shape[1:]), examples.targets.dtype)
     dataset = tf.data.Dataset.from_generator(passes, output_signature=(inputs, outputs))
-    count = len(_rows(lengths, batch_size, None))
+    count = sum(-(-len(rows) // batch_size) for rows in examples.by_length)
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
 
 
-def _rows(lengths: NDArray[np.int64], batch_size: int, chance: np.random.Generator | None) -> list[NDArray[np.int64]]:
+def _rows(examples: Examples, batch_size: int, chance: np.random.Generator | None) -> list[NDArray[np.int64]]:
     batches = []
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
+    for rows in examples.by_length:
         if chance is not None:
             chance.shuffle(rows)
         batches += [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]

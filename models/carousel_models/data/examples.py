@@ -35,8 +35,22 @@ class Examples:
     def lengths(self) -> NDArray[np.int64]:
         """The timesteps of each sequence, int64 [examples]."""
         if isinstance(self.inputs, Windows):
-            return np.full(len(self), self.inputs.timesteps)
+            return np.broadcast_to(np.int64(self.inputs.timesteps), len(self))
         return np.array([len(sequence) for sequence in self.inputs])
+
+    @property
+    def by_length(self) -> list[NDArray[np.int64]]:
+        """The numbers of the examples of each length, the shortest first."""
+        if isinstance(self.inputs, Windows):
+            return [np.arange(len(self))]
+        lengths = self.lengths
+        return [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+
+    def stacked(self, examples: NDArray[np.int64]) -> NDArray[Any]:
+        """Give the sequences of these numbers, which are of one length, as one array [examples, timesteps, ...]."""
+        if isinstance(self.inputs, Windows):
+            return self.inputs.stacked(examples)
+        return np.stack([self.inputs[example] for example in examples])
 
     def rows(self) -> Iterator[NDArray[Any]]:
         """Give each row of the sequences once, in chunks [rows, ...]; windows share rows."""

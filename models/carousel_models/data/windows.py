@@ -46,6 +46,10 @@ class Windows(Sequence[Floats]):
         start = self.starts[index]
         return self._rows(slice(start, start + self.timesteps))
 
+    def stacked(self, windows: NDArray[np.int64]) -> Floats:
+        """Cut the windows of these numbers at once: float32 [windows, timesteps, input_dim]."""
+        return self._rows(self.starts[windows][:, None] + np.arange(self.timesteps))
+
     def rows(self) -> Iterator[Floats]:
         """Give each row that some window holds once, as the windows hold it, in chunks: float32 [rows, input_dim]."""
         if not len(self.starts):
@@ -65,7 +69,7 @@ class Windows(Sequence[Floats]):
             slice(rows.start + offset, rows.stop + offset) if isinstance(rows, slice) else rows + offset
             for offset in self._ahead
         )
-        return np.concatenate([self._features[rows], *(self._known[at] for at in shifted)], axis=1)
+        return np.concatenate([self._features[rows], *(self._known[at] for at in shifted)], axis=-1)
 
 
 def gapless(values: Floats, starts: NDArray[np.int64], timesteps: int) -> NDArray[np.bool_]:

@@ -18,9 +18,8 @@ from carousel_models.training.result import Judged
 
 def answers(model: keras.Model, examples: Examples) -> Floats:
     """Give the model's answer to every example, in their order: float32 [examples, units]."""
-    by_length = np.argsort([len(sequence) for sequence in examples.inputs], kind="stable")
     given: Floats = model.predict(batches_of(examples, JUDGED_AT_ONCE), verbose=0)
-    return given[np.argsort(by_length)]
+    return given[np.argsort(np.concatenate(examples.by_length))]
 
 
 def judged(model: keras.Model, recipe: Recipe, splits: Splits) -> tuple[Judged, Judged]:
