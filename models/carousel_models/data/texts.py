@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.artifact import tokens_of
+from carousel_models.data.common_words import vocabulary_of
 from carousel_models.data.examples import Examples, Splits
 from carousel_models.data.fields import names_of
 from carousel_models.data.files import chunks_of, paths_of
-from carousel_models.data.tokens import tokens_of, vocabulary_of
 from carousel_models.recipe import TextSource
 from carousel_models.refusals import SourceRefused
 

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
+from carousel.artifact import VOCABULARY
 from carousel_models.refusals import ExportRefused
-
-ASSET = Path("assets", "vocabulary.txt")
-"""Where a SavedModel keeps what its layers look up, and where other tools look for it."""
 
 
 def write_asset(folder: Path, vocabulary: Path, tokens: int | None) -> None:
@@ -27,6 +25,6 @@ def write_asset(folder: Path, vocabulary: Path, tokens: int | None) -> None:
             f"{vocabulary}: has {lines} lines, and the model's Embedding {tokens} tokens: give the vocabulary that "
             "it was trained with, a line a token"
         )
-    path = folder / ASSET
+    path = folder / VOCABULARY
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, "utf-8")

@@ -4,8 +4,8 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from carousel.artifact import write_vocabulary
 from carousel_models.data.splits import splits_of
-from carousel_models.data.tokens import write_vocabulary
 from carousel_models.recipe import read_recipe
 from carousel_models.refusals import RecipeRefused, TrainingError
 from carousel_models.report.scores import listed

@@ -24,6 +24,15 @@ from carousel.artifact.signature import (
     read_signature,
 )
 from carousel.artifact.survey import Survey, digest, survey
+from carousel.artifact.vocabulary import (
+    PADDING,
+    UNKNOWN,
+    VOCABULARY,
+    read_vocabulary,
+    tokens_of,
+    words_of,
+    write_vocabulary,
+)
 from carousel.tensors import TensorSpec
 
 __all__ = [
@@ -36,9 +45,12 @@ __all__ = [
     "MANIFEST",
     "MAX_PACKED_BYTES",
     "MAX_VERSION",
+    "PADDING",
     "SEQUENCE",
     "SERVING",
     "TOLERANCE",
+    "UNKNOWN",
+    "VOCABULARY",
     "Column",
     "Golden",
     "Layout",
@@ -58,7 +70,11 @@ __all__ = [
     "read_manifest",
     "read_repository",
     "read_signature",
+    "read_vocabulary",
     "survey",
+    "tokens_of",
     "versions",
+    "words_of",
     "write_golden",
+    "write_vocabulary",
 ]

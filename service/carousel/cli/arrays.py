@@ -18,8 +18,8 @@ class FileRefused(CarouselError):
     """A file does not hold sequences."""
 
 
-def read_sequences(path: Path) -> list[Floats]:
-    """Read the sequences in a file, each float32 [timesteps, input_dim].
+def read_sequences(path: Path) -> list[Samples]:
+    """Read the sequences in a file, each float32 [timesteps, input_dim], or whole numbers [timesteps] for tokens.
 
     A .csv file, or standard input for "-", holds one sequence: a line a timestep, numbers only, after a header line if
     there is one. A .npy file holds one, or several of one length; a .npz file as `carousel train` writes it holds
@@ -41,12 +41,12 @@ def read_sequences(path: Path) -> list[Floats]:
         else:
             with path.open(newline="", encoding="utf-8-sig") as lines:
                 found = [_read_lines(lines)]
-        sequences = [np.asarray(array, np.float32) for array in found]
+        sequences = [_sequence(array) for array in found]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, csv.Error) as error:
         because = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise FileRefused(f"{path}: {because}") from error
-    if not sequences or any(sequence.ndim != 2 for sequence in sequences):
-        raise FileRefused(f"{path}: expected sequences [timesteps, input_dim]")
+    if not sequences:
+        raise FileRefused(f"{path}: expected sequences, found none")
     return sequences
 
 
@@ -98,7 +98,15 @@ def read_sample(files: Sequence[str], specs: Sequence[TensorSpec]) -> dict[str, 
     return sample
 
 
-def _columns(name: str, path: Path) -> dict[str, Floats]:
+def _sequence(array: Samples) -> Samples:
+    if array.dtype.kind in "iu" and array.ndim == 1:
+        return array
+    if array.ndim != 2:
+        raise ValueError("expected sequences [timesteps, input_dim], or whole numbers [timesteps] for tokens")
+    return array.astype(np.float32)
+
+
+def _columns(name: str, path: Path) -> dict[str, Samples]:
     if name:
         (only, *more) = read_sequences(path)
         if more:
@@ -108,14 +116,16 @@ def _columns(name: str, path: Path) -> dict[str, Floats]:
     with path.open(newline="", encoding="utf-8-sig") as lines:
         header = next(csv.reader(lines), [])
     names = [re.split(r"[.\[]", cell.strip(), maxsplit=1)[0] for cell in header]
-    if len(names) != array.shape[1] or any(map(_is_number, header)):
-        raise FileRefused(f"{path}: expected a first line that names the input of each of its {array.shape[1]} columns")
+    if array.ndim != 2 or len(names) != array.shape[1] or any(map(_is_number, header)):
+        raise FileRefused(f"{path}: expected a first line that names the input of each of its columns")
     return {each: array[:, [own == each for own in names]] for each in dict.fromkeys(names)}
 
 
-def _shaped(array: Floats, spec: TensorSpec) -> Samples:
+def _shaped(array: Samples, spec: TensorSpec) -> Samples:
     """Give lines of numbers the declared shape without the batch, if they have as many numbers as that needs."""
     typed: Samples = array.astype(np.int64) if "int" in spec.dtype else array
+    if array.ndim == 1:
+        return typed
     features = [dim for dim in spec.shape[2:] if dim is not None]
     if len(spec.shape) > 2 and array.shape[1] == math.prod(features):
         return typed.reshape(len(array), *features)

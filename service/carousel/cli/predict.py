@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.cli.arrays import read_sample, read_sequences
+from carousel.cli.texts import read_texts
 
 
 def add(commands: Any) -> None:
@@ -32,6 +33,12 @@ def add(commands: Any) -> None:
         metavar="NAME",
         help="an output that is wanted, by name",
     )
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="PATH",
+        help="for a model of texts: its version's folder, or a vocabulary.txt; each line of FILE is then a text",
+    )
     parser.add_argument("--target", default="localhost:8500", help="the server's host:port [localhost:8500]")
     parser.add_argument("--version", type=int, default=0, metavar="N", help="(default: the newest served)")
     parser.add_argument("--return-sequences", action="store_true", help="every timestep's output")
@@ -49,6 +56,8 @@ def run(given: argparse.Namespace) -> int:
         if given.named:
             model = client.get_model(given.model, given.version, timeout=given.timeout)
             sequences = [read_sample(given.files, model.own_inputs)]
+        elif given.vocabulary:
+            sequences = [text for file in given.files for text in read_texts(Path(file), given.vocabulary)]
         else:
             sequences = [sequence for file in given.files for sequence in read_sequences(Path(file))]
         for answer in client.predict(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carousel.artifact import read_vocabulary, tokens_of, words_of, write_vocabulary
+from carousel_models.data.common_words import vocabulary_of
 from carousel_models.data.texts import text_splits
-from carousel_models.data.tokens import tokens_of, vocabulary_of, words_of, write_vocabulary
 from carousel_models.recipe import TextSource
 from carousel_models.refusals import SourceRefused
 
@@ -41,6 +42,14 @@ def test_a_vocabulary_is_written_a_word_a_line(tmp_path):
     """The number of a line is the token, from 0."""
     path = write_vocabulary(tmp_path / "vocabulary.txt", ("", "[UNK]", "b"))
     assert path.read_text("utf-8").split("\n") == ["", "[UNK]", "b", ""]
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_a_vocabulary_is_read_as_it_was_written(tmp_path_factory, texts):
+    """Whatever letters the words are of."""
+    path = tmp_path_factory.mktemp("words") / "vocabulary.txt"
+    vocabulary = vocabulary_of([text.encode("utf-8", "replace").decode() for text in texts], 100)
+    assert read_vocabulary(write_vocabulary(path, vocabulary)) == vocabulary
 
 
 @given(st.integers(10, 40), st.integers(10, 40), st.integers(0, 99))
