@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from carousel_models.export.packing import packed
 from carousel_models.export.publishing import publish
 from carousel_models.export.samples import min_timesteps, range_of
 from carousel_models.export.saved import served_stepwise, served_whole
+from carousel_models.export.saved_model import read_saved_model
 from carousel_models.export.servable import in_float32, refuse_batch_dependent, refuse_shapes, refuse_unservable
 from carousel_models.export.vocabulary import write_asset
 from carousel_models.lowering import CellGraph, lower
@@ -53,7 +54,8 @@ def export(
     """Write `model` as a version that Carousel and TensorFlow Serving serve, and check that it answers as Keras does.
 
     Args:
-        model: A Sequential or functional model, which is not changed, or a .keras or .h5 file.
+        model: A Sequential or functional model, which is not changed, a .keras or .h5 file, or the folder of a
+            SavedModel that was made without Carousel.
         repository: The folder of all models; made if it is missing.
         name: The model's name: letters, digits, dots, dashes and underscores, a letter or digit first.
         version: 1 or more; one more than the highest there is where it is None.
@@ -77,15 +79,22 @@ def export(
         raise ExportRefused(f"version {version}: versions are numbered from 1")
 
     def write(folder: Path) -> None:
-        given = read_model(model, custom_objects, unsafe_lambda=unsafe_lambda) if isinstance(model, Path) else model
-        _write(given, folder, vocabulary)
+        if not isinstance(model, Path):
+            _write(model, folder, vocabulary)
+        elif model.is_dir():
+            given, *names = read_saved_model(model, custom_objects or {}, unsafe_lambda=unsafe_lambda)
+            _write(given, folder, vocabulary, names)
+        else:
+            _write(read_model(model, custom_objects, unsafe_lambda=unsafe_lambda), folder, vocabulary)
 
     return publish(write, repository / name, version)
 
 
-def _write(model: keras.Model, folder: Path, vocabulary: Path | None) -> None:
+def _write(
+    model: keras.Model, folder: Path, vocabulary: Path | None, names: Sequence[Sequence[str]] = ((), ())
+) -> None:
     refuse_unservable(model)
-    model, named_inputs, named_outputs = packed(model)
+    model, named_inputs, named_outputs = packed(model, *names)
     refuse_shapes(model)
     model, computed_in = in_float32(model)
     inputs = range_of(model)

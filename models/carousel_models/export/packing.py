@@ -1,5 +1,7 @@
 """A model of several inputs or outputs as one of one each: their features stand side by side."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -7,7 +9,9 @@ from carousel.artifact import Part
 from carousel_models.refusals import ExportRefused
 
 
-def packed(model: keras.Model) -> tuple[keras.Model, tuple[Part, ...], tuple[Part, ...]]:
+def packed(
+    model: keras.Model, input_names: Sequence[str] = (), output_names: Sequence[str] = ()
+) -> tuple[keras.Model, tuple[Part, ...], tuple[Part, ...]]:
     """Put all inputs into one, [batch, timesteps, input_dim], and all outputs into one.
 
     An input without timesteps, [batch, features], is read from the last timestep: whoever sends a sequence repeats it
@@ -15,6 +19,8 @@ def packed(model: keras.Model) -> tuple[keras.Model, tuple[Part, ...], tuple[Par
 
     Args:
         model: A model of any number of inputs and outputs; it is not changed.
+        input_names: What its inputs are called; as the model itself calls them where none are given.
+        output_names: The same of its outputs.
 
     Returns:
         The model itself where it has one of each, or one around it; and its inputs and outputs, in their order.
@@ -22,8 +28,10 @@ def packed(model: keras.Model) -> tuple[keras.Model, tuple[Part, ...], tuple[Par
     Raises:
         ExportRefused: They cannot stand side by side.
     """
-    inputs = tuple(_part(x.name, x) for x in model.inputs)
-    names = getattr(model, "output_names", [model.layers[-1].name])
+    inputs = tuple(
+        _part(name, x, taken=True) for name, x in zip(input_names or _names(model), model.inputs, strict=True)
+    )
+    names = output_names or getattr(model, "output_names", [model.layers[-1].name])
     outputs = tuple(_part(name, x) for name, x in zip(names, model.outputs, strict=True))
     if len(inputs) == len(outputs) == 1:
         return model, inputs, outputs
@@ -37,6 +45,10 @@ def packed(model: keras.Model) -> tuple[keras.Model, tuple[Part, ...], tuple[Par
             "export one keras.Model for each"
         )
     return _around(model, inputs), inputs, outputs
+
+
+def _names(model: keras.Model) -> list[str]:
+    return [x.name for x in model.inputs]
 
 
 def _around(model: keras.Model, inputs: tuple[Part, ...]) -> keras.Model:
@@ -61,12 +73,13 @@ def _around(model: keras.Model, inputs: tuple[Part, ...]) -> keras.Model:
     return keras.Model(taken, layers.Concatenate()(given) if len(given) > 1 else given[0], name=model.name)
 
 
-def _part(name: str, tensor: keras.KerasTensor) -> Part:
+def _part(name: str, tensor: keras.KerasTensor, *, taken: bool = False) -> Part:
     dtype = "float32" if tensor.dtype == "bfloat16" else tensor.dtype  # which numpy does not know
+    tokens = taken and len(tensor.shape) == 2 and (tensor.shape[1] is None or dtype.startswith("int"))
     return Part(
         name=name,
-        width=tensor.shape[-1] or 0,
-        timewise=len(tensor.shape) > 2,
+        width=1 if tokens else tensor.shape[-1] or 0,
+        timewise=tokens or len(tensor.shape) > 2,
         dtype=dtype,
         shape=tuple(tensor.shape),
     )

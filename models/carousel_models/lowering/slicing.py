@@ -65,6 +65,18 @@ def reshape(graph: Graph, operation: Any, x: Tensor) -> Tensor:
     return x.to(graph.reshape(x.name, 0, *rest))
 
 
+@over_time("Flip")
+def flip(graph: Graph, operation: Any, x: Tensor) -> Tensor:
+    """Write flip along features, or in a whole graph along the timesteps."""
+    axes = [-len(x.shape)] if operation.axis is None else x.axes(operation.axis)
+    if -len(x.shape) in axes:
+        raise NoLowering("turns the batch round")
+    if graph.stepwise and 1 - len(x.shape) in axes:
+        raise NotStepwise("reads the sequence from its end")
+    last, before = graph.ints([-1] * len(axes)), graph.ints([-(2**31)] * len(axes))
+    return x.to(graph.add("Slice", x.name, last, before, graph.ints(axes), last))
+
+
 @over_time("GetItem")
 def get_item(graph: Graph, _operation: Any, x: Tensor, key: Any) -> Tensor:
     """Write a slice. The last timestep of a sequence is what every timestep is to the sequence that ends there."""

@@ -12,11 +12,11 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "export",
         help="export a Keras model as a version in a repository",
-        description="Write MODEL (.keras or .h5) as a SavedModel that Carousel and TensorFlow Serving serve, with its "
-        "ONNX cell graph beside it, and check that both answer as Keras does. The version appears whole or not "
-        "at all, and is never overwritten.",
+        description="Write MODEL (.keras, .h5, or the folder of a SavedModel that was made elsewhere) as a SavedModel "
+        "that Carousel and TensorFlow Serving serve, with its ONNX cell graph beside it, and check that both answer as "
+        "MODEL does. The version appears whole or not at all, and is never overwritten.",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file, or a SavedModel's folder")
     parser.add_argument("--repository", type=Path, required=True, metavar="DIR", help="the folder of all models")
     parser.add_argument("--name", required=True, help="the name it is served by")
     parser.add_argument("--version", type=int, metavar="N", help="(default: one more than the highest there is)")
