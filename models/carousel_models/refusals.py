@@ -5,6 +5,7 @@
     ├── SourceRefused     a file, column, value or policy that yields no windows, or too few rows
     ├── CheckpointRefused a checkpoint is damaged, or of another training
     ├── FitDiverged       the loss became infinite or NaN
+    ├── ExplainRefused    a model has nothing to explain, or does not take the sequence
     ├── ExportRefused     a Keras model or its file cannot be exported as it is
     └── VersionExists     a model repository has that version already
 
@@ -32,6 +33,10 @@ class CheckpointRefused(TrainingError):
 
 class FitDiverged(TrainingError):
     """The loss became infinite or NaN."""
+
+
+class ExplainRefused(TrainingError):
+    """A model has nothing to explain, or does not take the sequence."""
 
 
 class ExportRefused(TrainingError):

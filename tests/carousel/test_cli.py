@@ -18,7 +18,7 @@ import trustme
 from carousel.cli import main
 from carousel.client import Client
 
-COMMANDS = ("train", "tune", "export", "serve", "predict", "inspect", "demo")
+COMMANDS = ("train", "tune", "check", "explain", "export", "serve", "predict", "inspect", "demo")
 
 
 @pytest.fixture

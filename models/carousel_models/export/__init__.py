@@ -1,6 +1,7 @@
 """A Keras model becomes a version in a repository."""
 
 from carousel_models.export.custom_objects import import_custom_objects
-from carousel_models.export.exporter import export
+from carousel_models.export.exporter import export, read
+from carousel_models.export.packing import packed
 
-__all__ = ["export", "import_custom_objects"]
+__all__ = ["export", "import_custom_objects", "packed", "read"]

@@ -90,6 +90,18 @@ def export(
     return publish(write, repository / name, version)
 
 
+def read(path: Path, custom_objects: Mapping[str, Any] | None = None, *, unsafe_lambda: bool = False) -> keras.Model:
+    """Read a .keras or .h5 file, or the folder of a SavedModel, as `export` does.
+
+    Raises:
+        ExportRefused: It is missing, of another kind, or cannot be read.
+    """
+    if path.is_dir():
+        model, *_ = read_saved_model(path, custom_objects or {}, unsafe_lambda=unsafe_lambda)
+        return model
+    return read_model(path, custom_objects, unsafe_lambda=unsafe_lambda)
+
+
 def _write(
     model: keras.Model, folder: Path, vocabulary: Path | None, names: Sequence[Sequence[str]] = ((), ())
 ) -> None:

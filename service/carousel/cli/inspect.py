@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from carousel.cli.description import describe
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -21,34 +23,13 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Inspect."""
-    lines = _served(given.target) if given.target else _on_disk(given.version)
+    lines = _served(given.target) if given.target else describe(given.version)
     print("\n".join(lines))  # noqa: T201 - a command's answer
     return 0
 
 
-def _on_disk(folder: Path) -> list[str]:
-    from carousel.serving import load_version  # noqa: PLC0415 - the engine takes a moment to import
-
-    version = load_version(folder.resolve())
-    signature = version.signature
-    because = f" ({version.not_preferred_because})" if version.not_preferred_because else ""
-    bits = {True: "yes", False: "NO", None: "not promised by this engine"}[version.batch_invariant]
-    rows = version.costs.rows
-    alone, together = version.costs.step_seconds(1), version.costs.step_seconds(rows) / rows
-    return [
-        f"{version.name} version {version.number}",
-        f"takes        {signature.inputs}",
-        *(f"gives        {spec}" for spec in signature.outputs),
-        f"states       {', '.join(f'{s.name} [{s.units}]' for s in version.states) or 'none: it rides whole'}",
-        f"engine       {version.engine.name}{because}",
-        f"equal bits   {bits}",
-        f"a timestep   {1e6 * alone:.0f} us alone, {1e6 * together:.1f} us a row with {rows} rows, on this machine",
-        f"fingerprint  {version.fingerprint}",
-    ]
-
-
 def _served(target: str) -> list[str]:
-    from carousel.client import Client  # noqa: PLC0415 - as above
+    from carousel.client import Client  # noqa: PLC0415 - gRPC takes a moment to import
 
     lines = []
     with Client(target) as client:
