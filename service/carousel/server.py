@@ -176,6 +176,7 @@ class Server:
 
     def _readings(self, usage: Usage) -> Readings:
         now = time.monotonic()
+        self._admission.relax(now)
         return Readings(
             self._services.health.serving,
             tuple(model.read(self._sessions.read(model, now)) for model in self._catalog),
@@ -260,6 +261,7 @@ def _options(settings: Settings) -> Options:
         tls=settings.tls_certificate is not None,
         convert_floats=settings.oip_convert_floats,
         repository_control=settings.repository_control,
+        client_metadata=settings.client_metadata,
     )
 
 

@@ -38,9 +38,10 @@ class Queue:
         """Whether there is an entry."""
         return self._size > 0
 
-    def head(self) -> Sequence | None:
-        """Look at the soonest due of all; None when none waits."""
-        heads = [head for kind in list(self._heaps) if (head := self._head(kind)) is not None]
+    def head(self, kind: int | None = None) -> Sequence | None:
+        """Look at the soonest due of all, or of a kind; None when none waits."""
+        kinds = list(self._heaps) if kind is None else [kind]
+        heads = [head for each in kinds if (head := self._head(each)) is not None]
         return min(heads)[-1] if heads else None
 
     def pop(self, kind: int = 0) -> Sequence | None:

@@ -3,8 +3,9 @@
 from operator import attrgetter
 
 from carousel.batching.batch import Batch
+from carousel.batching.clients import Clients
 from carousel.batching.costs import Costs
-from carousel.batching.queue import Deadlines, Queue
+from carousel.batching.queue import Deadlines
 from carousel.batching.sequence import Sequence
 from carousel.batching.slots import Slots
 from carousel.errors import DeadlineExceeded
@@ -25,10 +26,11 @@ class Scheduler:
     """The rows and the queue of one model.
 
     A sequence is due after PATIENCE times its remaining work, or just in time for its deadline if that is sooner. The
-    soonest due run; the others wait, or are parked when one that is due sooner arrives.
+    soonest due run; the others wait, or are parked when one that is due sooner arrives. Where several clients have
+    sequences here, each gets as many timesteps as the others: the soonest due are chosen among one client's own.
 
     Attributes:
-        backlog: Seconds of work that the sequences here still need.
+        timesteps: That the sequences here still need.
         live: Sequences here that are neither done nor cancelled.
     """
 
@@ -43,22 +45,37 @@ class Scheduler:
         self._short = costs.tick_steps(costs.rows)
         self._allowed_rows = _allowed_rows(costs)
         self._slots = Slots(state_width)
-        self._queue = Queue()
+        self._clients = Clients()
         self._deadlines = Deadlines()
         self._ended: list[Sequence] = []
         self._left = False  # a sequence left that may have held a row
-        self.backlog = 0.0
-        self.live = 0
+        self.timesteps = self.live = 0
 
     @property
     def running(self) -> int:
         """Sequences that hold a slot."""
         return len(self._slots.running)
 
+    @property
+    def backlog(self) -> float:
+        """Seconds of work that the sequences here still need."""
+        return self.timesteps * self._work
+
+    def fair_seconds(self, client: str, timesteps: int) -> float:
+        """Predict when `timesteps` more of a client would be done: the seconds of work that are done here until then.
+
+        Until then the client gets all it has here and these, and every other client as much, or all that it has.
+        """
+        own = self._clients.find(client)
+        asked = timesteps if own is None else timesteps + own.timesteps
+        others = [min(each.timesteps, asked) for each in self._clients if each is not own]
+        return (asked + sum(others)) * self._work
+
     def add(self, sequence: Sequence, now: float) -> None:
         """Let a sequence wait."""
         sequence.arrived = now
-        self.backlog += sequence.remaining * self._work
+        self.timesteps += sequence.remaining
+        sequence.share = self._clients.come(sequence)
         self.live += 1
         self._deadlines.watch(sequence, self.live)
         self._wait(sequence)
@@ -66,16 +83,18 @@ class Scheduler:
     def cancel(self, sequence: Sequence) -> None:
         """Drop a sequence that is not wanted any more: it leaves before the next tick, and is not among `ended`."""
         if not sequence.over:
+            self._refund(sequence)
             self._leave(sequence)
 
     def schedule(self, now: float) -> Batch | None:
         """Choose the rows and the length of the next tick; None when there is no sequence."""
         for sequence in self._deadlines.expired(now):
+            self._refund(sequence)
             self._expire(sequence, "the deadline passed", now)
         if self._left:
             self._left = False
             self._slots.keep([row for row, sequence in enumerate(self._slots.running) if not sequence.gone])
-        if self._queue:
+        if self.live > len(self._slots.running):
             self._choose_alike(now) if self._whole else self._choose(now)
         running = self._slots.running
         if not running:
@@ -101,16 +120,18 @@ class Scheduler:
                 continue
             sequence.take(outputs, row, steps)
             advanced += 1
+            sequence.share.timesteps -= steps
             if sequence.remaining:
                 stay.append(row)
             else:
+                self._clients.leave(sequence.share)
                 if sequence.return_state:
                     self._slots.park(row)
                 if sequence.deadline < now:
                     sequence.error = DeadlineExceeded("the deadline passed while the last timesteps ran")
                 sequence.finished = now
                 self._ended.append(sequence)
-        self.backlog -= advanced * steps * self._work
+        self.timesteps -= advanced * steps
         self._settle(advanced - len(stay))
         if len(stay) < len(batch.sequences):
             self._slots.keep(stay)
@@ -131,7 +152,8 @@ class Scheduler:
 
     def everything(self) -> list[Sequence]:
         """List every sequence that was added and neither cancelled nor handed over by `ended`."""
-        here = [*self._slots.running, *self._queue, *self._ended]
+        waiting = [sequence for client in self._clients for sequence in client.queue]
+        here = [*self._slots.running, *waiting, *self._ended]
         return list(dict.fromkeys(sequence for sequence in here if not sequence.gone or sequence.error is not None))
 
     def _expire(self, sequence: Sequence, why: str, now: float) -> None:
@@ -147,23 +169,29 @@ class Scheduler:
 
     def _wait(self, sequence: Sequence) -> None:
         sequence.due = self._due(sequence)
-        self._queue.push(sequence, sequence.timesteps if self._whole else 0)
+        self._clients.push(sequence.share, sequence, sequence.timesteps if self._whole else 0)
+
+    def _refund(self, sequence: Sequence) -> None:
+        """Give its client back what one that holds a row will not run."""
+        if sequence in self._slots.running:
+            sequence.share.tag -= sequence.remaining
 
     def _leave(self, sequence: Sequence) -> None:
         sequence.gone = self._left = True
-        self.backlog -= sequence.remaining * self._work
-        self._queue.forget()
+        self.timesteps -= sequence.remaining
+        sequence.share.timesteps -= sequence.remaining
+        self._clients.forget(sequence.share)
+        self._clients.leave(sequence.share)
         self._settle(1)
 
     def _settle(self, count: int) -> None:
         self.live -= count
         if not self.live:
-            self.backlog = 0.0  # sums of floats drift: an empty scheduler is the moment to set them right
             self._slots.keep([])  # the last ones may have been cancelled, and an empty scheduler schedules no more
 
     def _head(self, now: float) -> Sequence | None:
-        """Look at the soonest due; one that could not be done in time even alone leaves instead."""
-        while (head := self._queue.head()) is not None and now + head.remaining * self._alone > head.deadline:
+        """Look at the soonest due of the client that is next; one that could not be done in time even alone leaves."""
+        while (head := self._clients.head()) is not None and now + head.remaining * self._alone > head.deadline:
             self._expire(head, "the deadline could not be met any more", now)
         return head
 
@@ -172,7 +200,7 @@ class Scheduler:
 
     def _choose(self, now: float) -> None:
         """Give the rows to the soonest due, and to the urgent among them fewer to share with."""
-        queue, chosen = self._queue, list(self._slots.running)
+        clients, chosen = self._clients, list(self._slots.running)
         if self._emptying(chosen):
             return
         urgent = 0
@@ -183,21 +211,21 @@ class Scheduler:
             pressing = self._urgent(head, now)
             room = len(chosen) < (self._costs.rows_for(head.remaining) if pressing else self._allowed_rows[urgent])
             if not room:
-                last = max(chosen, key=_order)
-                if _order(head) > _order(last):
+                last = _giving_way(chosen, head)
+                if last is None:
                     break
                 chosen.remove(last)
                 urgent -= self._urgent(last, now)
-                queue.pop()
-                queue.push(last)
+                clients.take(head, head.share)
+                clients.put_back(last.share, last)
             else:
-                queue.pop()
+                clients.take(head, head.share)
             chosen.append(head)
             urgent += pressing
         while len(chosen) > max(urgent, self._allowed_rows[urgent]):
             last = max((sequence for sequence in chosen if not self._urgent(sequence, now)), key=_order)
             chosen.remove(last)
-            queue.push(last)
+            clients.put_back(last.share, last)
         self._change(chosen, now)
 
     def _emptying(self, running: list[Sequence]) -> bool:
@@ -206,7 +234,7 @@ class Scheduler:
         Newcomers that have further to go would run no farther beside them, and then end one by one. Started together
         they are about as long as one another, so their ticks are longer and fewer.
         """
-        head = self._queue.head()
+        head = self._clients.head()
         if head is None or not running or self.live - len(running) < self._costs.rows:
             return False
         last = max([sequence.remaining for sequence in running])
@@ -214,13 +242,12 @@ class Scheduler:
 
     def _choose_alike(self, now: float) -> None:
         """Batch the soonest due with others of its own length. A whole model's rows are free again after each tick."""
-        head = self._head(now)
+        head = other = self._head(now)
         chosen: list[Sequence] = []
-        while head is not None and len(chosen) < self._costs.rows_for(head.timesteps):
-            other = self._queue.pop(head.timesteps)
-            if other is None:
-                break
+        while head is not None and other is not None and len(chosen) < self._costs.rows_for(head.timesteps):
+            self._clients.take(other, other.share, head.timesteps)
             chosen.append(other)
+            other = self._clients.next_of(head.timesteps)
         self._change(chosen, now)
 
     def _change(self, chosen: list[Sequence], now: float) -> None:
@@ -239,6 +266,24 @@ class Scheduler:
             for sequence in newcomers:
                 sequence.started = sequence.started or now
             slots.add(newcomers)
+
+
+def _giving_way(running: list[Sequence], head: Sequence) -> Sequence | None:
+    """Choose which of those that run parks for `head`; None where none should.
+
+    One of another client, if that client had more even without it; else one of the same client that is due later.
+    """
+    client = head.share
+    others = [sequence for sequence in running if sequence.share is not client]
+    if others:
+        most = max([sequence.share.tag for sequence in others])
+        last = max([sequence for sequence in others if sequence.share.tag == most], key=_order)
+        if (most - last.remaining, *_order(last)) > (client.tag, *_order(head)):
+            return last
+        if len(others) == len(running):
+            return None
+    last = max([sequence for sequence in running if sequence.share is client], key=_order)
+    return last if _order(last) > _order(head) else None
 
 
 def _allowed_rows(costs: Costs) -> list[int]:

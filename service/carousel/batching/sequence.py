@@ -3,11 +3,15 @@
 import itertools
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from carousel.errors import CarouselError
 from carousel.tensors import Floats, Samples
+
+if TYPE_CHECKING:
+    from carousel.batching.clients import Client
 
 _numbers = itertools.count()
 
@@ -30,12 +34,15 @@ class Sequence:
         output: float32 [units], or [timesteps, units] with return_sequences, as many as it gives; valid once done.
         error: Why it has no answer; None while it runs and when it succeeded.
         trace: The id of the trace that its request is part of; "" without one.
+        client: Whose it is: rows are shared out among clients.
+        share: What its client has in the scheduler it was added to. Of the scheduler alone.
         gone: It left before it was done; it takes no further part in any tick.
         done: Called exactly once, when the answer or the error is there, unless the sequence was cancelled.
     """
 
     __slots__ = (
         "arrived",
+        "client",
         "deadline",
         "done",
         "due",
@@ -48,6 +55,7 @@ class Sequence:
         "remaining",
         "return_sequences",
         "return_state",
+        "share",
         "started",
         "state",
         "taken",
@@ -65,6 +73,7 @@ class Sequence:
         state: Floats | None = None,
         deadline: float = math.inf,
         trace: str = "",
+        client: str = "",
     ) -> None:
         self.inputs = inputs
         self.done = done
@@ -73,6 +82,8 @@ class Sequence:
         self.state = state
         self.deadline = deadline
         self.trace = trace
+        self.client = client
+        self.share: Client
         self.timesteps = self.remaining = len(inputs)
         self.taken = 0
         self.arrived = self.started = self.finished = 0.0

@@ -17,6 +17,7 @@ from carousel.wire import status_of
 Handler = Callable[..., None]
 """Serves a call: of a unary method with its message, of a stream with nothing else."""
 
+_CLIENT = 256  # characters of a client's name that tell it from others
 _CODES = {code.value[0]: code.name for code in StatusCode}
 
 
@@ -108,6 +109,23 @@ def requiring_tls(but: frozenset[str]) -> Interceptor:
                 call.fail(Status(Code.UNAUTHENTICATED, text))
 
         return guarded
+
+    return interceptor
+
+
+def knowing_clients(key: str | None) -> Interceptor:
+    """Note whose each call is, for fair shares: by the metadata `key`, or else by the peer's address.
+
+    A client has many connections, so the port is left out. Many names would cost memory: a value is cut.
+    """
+
+    def interceptor(_method: Method, handler: Handler) -> Handler:
+        def known(call: Call, *message: bytes) -> None:
+            named = None if key is None else next((value for name, value in call.metadata if name == key), None)
+            call.client = str(named)[:_CLIENT] if named else call.peer.rpartition(":")[0]
+            handler(call, *message)
+
+        return known
 
     return interceptor
 

@@ -10,6 +10,7 @@ from carousel.rpc.interceptors import (
     Method,
     answering_errors,
     intercepted,
+    knowing_clients,
     refusing_while_draining,
     requiring_tls,
 )
@@ -29,12 +30,14 @@ class Options(NamedTuple):
         tls: Whether everything but health is served over TLS alone.
         convert_floats: Whether the Open Inference Protocol takes FP64 and FP16 inputs, rounded to FP32.
         repository_control: Whether models are loaded and unloaded by request.
+        client_metadata: The metadata key that names a client, for fair shares; None for the peer's address.
     """
 
     reflection: bool
     tls: bool
     convert_floats: bool
     repository_control: bool
+    client_metadata: str | None
 
 
 class Services:
@@ -83,6 +86,7 @@ class Services:
         interceptors: tuple[Interceptor, ...] = (
             self.counting,
             answering_errors,
+            knowing_clients(options.client_metadata),
             *((requiring_tls(probed),) if options.tls else ()),
             refusing_while_draining(lifecycle, probed),
         )

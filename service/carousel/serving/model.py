@@ -50,7 +50,8 @@ class Model:
         self.closing = False
         self.spent = 0.0
         self.answered_at = 0.0
-        self._admission = admission
+        self._admission = self._on_loop = admission
+        self._apart = admission.apart()
         self._post = post
         self._clock = clock
         self._begin = begin
@@ -97,24 +98,26 @@ class Model:
             sessions=sessions,
         )
 
-    def admit(self, samples: int, timesteps: int, longest: int, deadline: float) -> None:
+    def admit(self, client: str, samples: int, timesteps: int, longest: int, deadline: float) -> None:
         """Let a request in, or refuse it before any work.
 
         Args:
+            client: Whose it is.
             samples: Sequences of the request.
             timesteps: Of all of them together.
             longest: Timesteps of the longest.
             deadline: Seconds on the clock; inf where there is none.
 
         Raises:
-            Overloaded: They would not be done before the deadline, or the server has promised enough.
+            Overloaded: They would not be done before the deadline, or the server has promised this client enough.
             GoingAway: The version is being unloaded.
         """
         if self.closing:
             raise GoingAway(f"{self.version} is being unloaded")
         run = self._costs.run_seconds(max(1, self._scheduler.live + samples), longest)
         try:
-            self._admission.admit(self._costs.work_seconds(timesteps), run, deadline, self._clock())
+            fair, work = self._scheduler.fair_seconds(client, timesteps), self._costs.work_seconds(timesteps)
+            self._admission.admit(self, fair, work, run, deadline, self._clock())
         except Overloaded:
             self.counters.refused["deadline" if deadline < math.inf else "backlog"] += samples
             raise
@@ -126,7 +129,7 @@ class Model:
             self._scheduler.add(sequence, now)
         if not self._awake:
             self._awake = True
-            self._admission.count(self._backlog)
+            self._admission.count(self)
             self._begin(self)
 
     def cancel(self, sequence: Sequence) -> None:
@@ -156,14 +159,11 @@ class Model:
     def _new_scheduler(self) -> Scheduler:
         return Scheduler(self._costs, self.version.state_width, whole=not self.version.states)
 
-    def _backlog(self) -> float:
-        return self._scheduler.backlog
-
     def _rest(self) -> None:
         """Ask for no more turns and count for nothing, where no sequence is left: an idle model costs nothing."""
         if self._awake and not self._away and not self._scheduler.live:
             self._awake = False
-            self._admission.discount(self._backlog)
+            self._admission.discount(self)
 
     def _turn(self) -> None:
         now = self._clock()
@@ -172,14 +172,23 @@ class Model:
             self._answer()
         elif batch.predicted > STANDSTILL:
             self._answer()  # what expired need not wait for the call
+            self._promise_by(self._apart)
             self._run_elsewhere(batch)
         else:
+            self._promise_by(self._on_loop)
             try:
                 outputs, state = self._run(batch, batch.inputs())
             except Exception as error:  # noqa: BLE001 - whatever an engine raises fails this tick and nothing else
                 self._fail(batch, error)
             else:
                 self._complete(batch, outputs, state, now)
+
+    def _promise_by(self, admission: Admission) -> None:
+        """Count what is promised here towards the thread that runs it: the loop's, or the engine's own."""
+        if admission is not self._admission:
+            self._admission.discount(self)
+            self._admission = admission
+            admission.count(self)
 
     def _run(self, batch: Batch, inputs: Floats) -> tuple[Floats, Floats]:
         """Run a tick, and refuse an answer that is not of its shape before anything is taken from it."""
@@ -257,8 +266,7 @@ class Model:
 
     def _answer(self) -> None:
         for sequence in self._scheduler.ended():
-            if sequence.error is not None:
-                self._admission.expired()
+            self._admission.ended(late=sequence.error is not None)
             self._finish(sequence)
 
     def _finish(self, sequence: Sequence) -> None:

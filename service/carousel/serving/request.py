@@ -19,6 +19,7 @@ from carousel.serving.version import Version
 from carousel.tensors import FLOAT32
 
 ITEM = FLOAT32.itemsize
+_HELD_FOR_FREE = 8  # bytes that a client may hold for each byte that is free
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Request:
         read: Reads the tensors against the version that was found.
         deadline: Seconds on the loop's clock; inf where there is none.
         trace: The id of the trace that the request is part of; "" without one.
+        client: Whose it is, for fair shares.
         named: Whether its tensors come by the names of the model's author: what has no timesteps is sent once then.
     """
 
@@ -49,6 +51,7 @@ class Request:
     read: Callable[[Version], Tensors]
     deadline: float = math.inf
     trace: str = ""
+    client: str = ""
     named: bool = False
 
 
@@ -62,18 +65,31 @@ class Pending:
         held: Bytes of its inputs and of its predicted answer.
     """
 
-    __slots__ = ("_answer", "_fail", "_left", "_model", "_requests", "held", "sequences", "tensors", "version")
+    __slots__ = (
+        "_answer",
+        "_client",
+        "_fail",
+        "_left",
+        "_model",
+        "_requests",
+        "held",
+        "sequences",
+        "tensors",
+        "version",
+    )
 
     def __init__(
         self,
         requests: "Requests",
         model: Model,
+        client: str,
         held: int,
         answer: "Callable[[Pending], None]",
         fail: Callable[[CarouselError], None],
     ) -> None:
         self._requests = requests
         self._model = model
+        self._client = client
         self._answer = answer
         self._fail = fail
         self._left = 0
@@ -82,7 +98,7 @@ class Pending:
         self.tensors: Tensors
         self.sequences: list[Sequence] = []
 
-    def submit(self, tensors: Tensors, deadline: float, trace: str) -> None:
+    def submit(self, tensors: Tensors, deadline: float, trace: str, client: str) -> None:
         """Let the sequences wait for their first tick."""
         self.tensors = tensors
         self.sequences = [
@@ -93,6 +109,7 @@ class Pending:
                 return_state=tensors.return_state,
                 deadline=deadline,
                 trace=trace,
+                client=client,
             )
             for steps in tensors.inputs
         ]
@@ -106,7 +123,7 @@ class Pending:
         """Do no more of the work, and answer no more."""
         if self._left:
             self._left = 0
-            self._requests.release(self.held)
+            self._requests.release(self._client, self.held)
             for sequence in self.sequences:
                 self._model.cancel(sequence)
 
@@ -120,7 +137,7 @@ class Pending:
             self._left -= 1
             if self._left:
                 return
-            self._requests.release(self.held)
+            self._requests.release(self._client, self.held)
         self._model.counters.answered(sequence.finished - sequence.arrived, failed=error is not None)
         if error is None:
             try:
@@ -142,6 +159,7 @@ class Requests:
         self._catalog = catalog
         self._limits = limits
         self.held_bytes = 0
+        self._held: dict[str, int] = {}  # by client
 
     def submit(
         self, request: Request, answer: Callable[[Pending], None], fail: Callable[[CarouselError], None]
@@ -162,14 +180,20 @@ class Requests:
         except CarouselError:
             model.counters.requests_failed += 1
             raise
-        pending = Pending(self, model, held, answer, fail)
-        self.held_bytes += held
-        pending.submit(tensors, request.deadline, request.trace)
+        pending = Pending(self, model, request.client, held, answer, fail)
+        self._hold(request.client, held)
+        pending.submit(tensors, request.deadline, request.trace, request.client)
         return pending
 
-    def release(self, held: int) -> None:
-        """Take note that a request is over."""
-        self.held_bytes -= held
+    def release(self, client: str, held: int) -> None:
+        """Take note that a request of `client` is over, which held so many bytes."""
+        self._hold(client, -held)
+
+    def _hold(self, client: str, size: int) -> None:
+        self.held_bytes += size
+        held = self._held[client] = self._held.get(client, 0) + size
+        if not held:
+            del self._held[client]
 
     def _admit(self, request: Request, model: Model) -> int:
         """Refuse by shapes alone; return the bytes that the request will hold."""
@@ -186,13 +210,21 @@ class Requests:
         longest = max(0, min(believed, max(lengths, default=0)))
         taken = ITEM * timesteps * (signature.input_dim or 1) if request.named else request.size
         held = taken + self._reply_bytes(timesteps if sequences else samples, signature.units)
-        if self.held_bytes and self.held_bytes + held > limits.held_bytes:
-            raise Overloaded(
-                f"requests of {self.held_bytes} bytes wait for their answers, this one needs {held} more, and the "
-                f"limit is {limits.held_bytes} (max_held_bytes)"
-            )
-        model.admit(samples, timesteps, longest, request.deadline)
+        self._bound(request.client, held)
+        model.admit(request.client, samples, timesteps, longest, request.deadline)
         return held
+
+    def _bound(self, client: str, size: int) -> None:
+        """Refuse what would hold too many bytes: a client may hold eight times what it leaves free for the others.
+
+        This way (Choudhury and Hahne's dynamic thresholds, 1998) there is always room for one who holds little.
+        """
+        own, free = self._held.get(client, 0), self._limits.held_bytes - self.held_bytes
+        if self.held_bytes and (size > free or (own and own + size > _HELD_FOR_FREE * (free - size))):
+            raise Overloaded(
+                f"requests of {self.held_bytes} bytes wait for their answers, {own} of them this client's, this one "
+                f"needs {size} more, and the limit is {self._limits.held_bytes} (max_held_bytes)"
+            )
 
     def _reply_bytes(self, outputs: int, units: int) -> int:
         """Predict the size of an answer of so many outputs, in bytes, and refuse one that is too large."""

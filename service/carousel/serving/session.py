@@ -38,6 +38,7 @@ class Session:
         model: The version it runs on, from beginning to end.
         scope: Whose it is: a stream, or the name of a model whose sequences have ids.
         key: Its name there.
+        client: Whose its timesteps are, for fair shares: who opened it.
         holder: Who answers its client.
         state: float32 [state_width] after every message answered so far; None is all zeros.
         timesteps: Taken so far, those before a snapshot it began from included.
@@ -48,6 +49,7 @@ class Session:
     __slots__ = (
         "_fed",
         "_touch",
+        "client",
         "holder",
         "key",
         "leaving",
@@ -68,6 +70,7 @@ class Session:
         start: Start,
         *,
         return_sequences: bool,
+        client: str,
         touch: "Callable[[Session], float]",
     ) -> None:
         """Begin; `touch` is called whenever it is fed or answered, and gives the time, in seconds on a clock."""
@@ -75,6 +78,7 @@ class Session:
         self.holder = holder
         self.scope = scope
         self.key = key
+        self.client = client
         self.return_sequences = return_sequences
         self.state = start.state
         self.timesteps = start.timesteps
@@ -91,7 +95,14 @@ class Session:
     def feed(self, inputs: Samples, context: Any, trace: str = "") -> None:
         """Run new timesteps, [timesteps, ...] as the signature says, after those before."""
         self.touched = self._touch(self)
-        sequence = Sequence(inputs, self._done, return_sequences=self.return_sequences, return_state=True, trace=trace)
+        sequence = Sequence(
+            inputs,
+            self._done,
+            return_sequences=self.return_sequences,
+            return_state=True,
+            trace=trace,
+            client=self.client,
+        )
         self._fed.append((sequence, context))
         if len(self._fed) == 1:
             self._run()

@@ -81,6 +81,7 @@ class Sessions:
         start: Start,
         *,
         return_sequences: bool,
+        client: str = "",
     ) -> Session:
         """Begin a live sequence.
 
@@ -99,7 +100,9 @@ class Sessions:
                 f"{self._max_per_scope} live sequences are open on this stream, and that is the limit "
                 "(max_sessions_per_stream)"
             )
-        session = Session(model, holder, scope, key, start, return_sequences=return_sequences, touch=self._touch)
+        session = Session(
+            model, holder, scope, key, start, return_sequences=return_sequences, client=client, touch=self._touch
+        )
         of_scope[key] = session
         self._open += 1
         self._ended.pop((scope, key), None)

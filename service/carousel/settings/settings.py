@@ -100,7 +100,16 @@ class Limits(_Group):
         256, ge=16, le=1 << 16, description="The longest name, id or key that a client may choose."
     )
     max_backlog_seconds: float = Field(
-        10.0, gt=0, le=_DAY, description="The most work to promise, in seconds of this machine, before refusing."
+        10.0,
+        gt=0,
+        le=_DAY,
+        description="The most work to promise before refusing, in seconds of this machine; shared out fairly.",
+    )
+    client_metadata: str | None = Field(
+        None,
+        pattern="^[0-9a-z_.-]+$",
+        description="The metadata key that tells clients apart, for fair shares, set by a proxy that can be trusted; "
+        "without it their addresses do.",
     )
 
 

@@ -50,6 +50,7 @@ class Call:
         "_then",
         "_watched",
         "began",
+        "client",
         "deadline",
         "done",
         "metadata",
@@ -76,6 +77,8 @@ class Call:
         """When the call was accepted, in seconds of `time.monotonic()`."""
         self.deadline = math.inf if deadline > _FOREVER else self.began + deadline - time.time()
         """When the client stops waiting, in seconds of `time.monotonic()`; math.inf when it set no deadline."""
+        self.client = ""
+        """Whose call it is, for fair shares; who takes the call says so."""
         self.done = False
         """Answered, or gone."""
         self.on_cancel: Callable[[], None] | None = None

@@ -310,7 +310,7 @@ def test_a_model_asks_for_turns_when_someone_comes_and_rests_when_nobody_is_left
         assert house.admission.backlog > 0
         house.finish()
         assert not house.model.busy
-        assert house.admission._backlogs == []
+        assert house.admission._models == []
     house.check()
 
 

@@ -137,7 +137,8 @@ class OpenInference:
             call.reply(response.SerializeToString())
 
         trace = trace_of(call.metadata)
-        call.on_cancel = self._infer.begin(request, len(message), call.deadline, trace, answer, partial(fail, call))
+        size, failing = len(message), partial(fail, call)
+        call.on_cancel = self._infer.begin(request, size, call.deadline, trace, call.client, answer, failing)
 
     def model_stream_infer(self, call: Call) -> None:
         """Run one request after another."""

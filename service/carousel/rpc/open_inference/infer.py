@@ -23,7 +23,14 @@ class Infer:
         self._rules = rules
 
     def begin(
-        self, message: ModelInferRequest, size: int, deadline: float, trace: str, answer: Answer, fail: Fail
+        self,
+        message: ModelInferRequest,
+        size: int,
+        deadline: float,
+        trace: str,
+        client: str,
+        answer: Answer,
+        fail: Fail,
     ) -> Callable[[], None]:
         """Begin a request of `size` bytes, whose client waits until `deadline`; return what abandons it.
 
@@ -32,9 +39,10 @@ class Infer:
         """
         request = InferRequest(message, size, self._rules)
         if request.parameters.sequence is not None:
-            self._sequences.feed(request, trace, answer, fail)
+            self._sequences.feed(request, trace, client, answer, fail)
             return _stay
-        return self._requests.submit(request.request(deadline, trace), partial(_answer, request, answer), fail).abandon
+        asked = request.request(deadline, trace, client)
+        return self._requests.submit(asked, partial(_answer, request, answer), fail).abandon
 
 
 def _answer(request: InferRequest, answer: Answer, pending: Pending) -> None:

@@ -82,7 +82,7 @@ class InferRequest:
         """The model's name."""
         return self._message.model_name
 
-    def request(self, deadline: float, trace: str) -> Request:
+    def request(self, deadline: float, trace: str, client: str) -> Request:
         """Give it to the neck of the house: whole sequences, without live state."""
         version, label = self.version
         given = [tensor for tensor in self._message.inputs if tensor.name == INPUTS]
@@ -104,6 +104,7 @@ class InferRequest:
             read=self.read,
             deadline=math.inf if self._faults else min(deadline, until),  # faults are named, however late
             trace=trace,
+            client=client,
             named=named,
         )
 

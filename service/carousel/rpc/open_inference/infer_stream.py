@@ -34,6 +34,7 @@ class InferStream:
         self._lifecycle = streams.lifecycle
         self._deadline = call.deadline
         self._trace = trace_of(call.metadata)
+        self._client = call.client
         self._places: deque[_Place] = deque()
         self._stream = Stream(streams, call, ModelInferRequest)
         self._stream.begin(self)
@@ -51,7 +52,9 @@ class InferStream:
             return
         try:
             answered = partial(self._answered, place, final=final)
-            place.abandon = self._infer.begin(request, place.size, self._deadline, self._trace, answered, failed)
+            place.abandon = self._infer.begin(
+                request, place.size, self._deadline, self._trace, self._client, answered, failed
+            )
         except CarouselError as error:
             failed(error)
 

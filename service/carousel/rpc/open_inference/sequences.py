@@ -30,6 +30,7 @@ class Sequences:
         self,
         request: InferRequest,
         trace: str,
+        client: str,
         answer: Callable[[ModelInferResponse], None],
         fail: Callable[[CarouselError], None],
     ) -> None:
@@ -61,7 +62,7 @@ class Sequences:
             tensors.checked(model.version, self._sessions.limits)
             start = tensors.starts[0] if tensors.starts else BEGINNING
             every = model.version.signature.sequence is not None
-            session = self._sessions.open(model, self, request.model, key, start, return_sequences=every)
+            session = self._sessions.open(model, self, request.model, key, start, client=client, return_sequences=every)
         assert session is not None
         if session.leaving is not None:
             raise session.leaving

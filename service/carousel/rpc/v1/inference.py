@@ -39,7 +39,8 @@ class Inference:
     def _predict(self, call: Call, message: bytes) -> None:
         """Run whole sequences, each of its own length."""
         predict = parse(pb.PredictRequest, message)
-        request = read_predict(predict, len(message), call.deadline, trace_of(call.metadata), self._limits)
+        trace = trace_of(call.metadata)
+        request = read_predict(predict, len(message), call.deadline, trace, call.client, self._limits)
         call.on_cancel = self._requests.submit(request, partial(_reply, call, predict), partial(fail, call)).abandon
 
     def _get_model(self, call: Call, message: bytes) -> None:

@@ -58,6 +58,7 @@ class _LiveStream:
         self._live = live
         self._sessions = live.sessions
         self._trace = trace_of(call.metadata)
+        self._client = call.client
         self._stream = Stream(live.streams, call, pb.StreamRequest)
         self._stream.begin(self)
 
@@ -138,7 +139,9 @@ class _LiveStream:
         if opening.return_sequences and model.version.signature.sequence is None:
             raise _wrong("open.return_sequences", "the model gives no output for every timestep")
         start = read_start(opening.initial_state, model.version)
-        return self._sessions.open(model, self, self, request.key, start, return_sequences=opening.return_sequences)
+        return self._sessions.open(
+            model, self, self, request.key, start, client=self._client, return_sequences=opening.return_sequences
+        )
 
     def _read(self, request: pb.StreamRequest, session: Session) -> Tensors:
         faults: list[Violation] = []

@@ -26,7 +26,9 @@ _TOKENS = {number: dtype for dtype, number in DATA_TYPES.items() if dtype.kind =
 """What tokens may be sent as, whichever of them the model takes."""
 
 
-def read_predict(request: pb.PredictRequest, size: int, deadline: float, trace: str, limits: Limits) -> Request:
+def read_predict(
+    request: pb.PredictRequest, size: int, deadline: float, trace: str, client: str, limits: Limits
+) -> Request:
     """Read a message of `size` bytes; its tensors are read once it was admitted."""
 
     def lengths() -> list[int]:
@@ -48,6 +50,7 @@ def read_predict(request: pb.PredictRequest, size: int, deadline: float, trace: 
         read=read,
         deadline=deadline,
         trace=trace,
+        client=client,
         named=bool(request.samples),
     )
 
