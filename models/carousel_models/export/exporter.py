@@ -16,13 +16,14 @@ from carousel.artifact import (
     TOLERANCE,
     Golden,
     Manifest,
+    Part,
     fingerprint,
     read_signature,
     write_golden,
 )
 from carousel.engines import OnnxEngine, TensorFlowEngine, check_invariance, reproduces
 from carousel_models.export.exact import Exact
-from carousel_models.export.golden_answers import golden_answers
+from carousel_models.export.golden_answers import golden_answers, lengths_tried
 from carousel_models.export.keras_file import parts_of, read_model
 from carousel_models.export.packing import packed
 from carousel_models.export.publishing import publish
@@ -50,6 +51,7 @@ def export(
     vocabulary: Path | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe_lambda: bool = False,
+    any_length: bool = False,
 ) -> Path:
     """Write `model` as a version that Carousel and TensorFlow Serving serve, and check that it answers as Keras does.
 
@@ -63,6 +65,7 @@ def export(
             it becomes assets/vocabulary.txt of the version.
         custom_objects: For a file: layers and functions that are not Keras' own, by name.
         unsafe_lambda: For a file: whether the code that its Lambda layers keep may be run on this machine.
+        any_length: Whether a stepwise model that is built for a fixed number of timesteps takes any number.
 
     Returns:
         The version's folder, `repository/name/version`. It appears whole or not at all.
@@ -80,12 +83,13 @@ def export(
 
     def write(folder: Path) -> None:
         if not isinstance(model, Path):
-            _write(model, folder, vocabulary)
+            _write(model, folder, vocabulary, any_length=any_length)
         elif model.is_dir():
             given, *names = read_saved_model(model, custom_objects or {}, unsafe_lambda=unsafe_lambda)
-            _write(given, folder, vocabulary, names)
+            _write(given, folder, vocabulary, names, any_length=any_length)
         else:
-            _write(read_model(model, custom_objects, unsafe_lambda=unsafe_lambda), folder, vocabulary)
+            given = read_model(model, custom_objects, unsafe_lambda=unsafe_lambda)
+            _write(given, folder, vocabulary, any_length=any_length)
 
     return publish(write, repository / name, version)
 
@@ -103,7 +107,12 @@ def read(path: Path, custom_objects: Mapping[str, Any] | None = None, *, unsafe_
 
 
 def _write(
-    model: keras.Model, folder: Path, vocabulary: Path | None, names: Sequence[Sequence[str]] = ((), ())
+    model: keras.Model,
+    folder: Path,
+    vocabulary: Path | None,
+    names: Sequence[Sequence[str]] = ((), ()),
+    *,
+    any_length: bool,
 ) -> None:
     refuse_unservable(model)
     model, named_inputs, named_outputs = packed(model, *names)
@@ -115,8 +124,17 @@ def _write(
         raise ExportRefused("the model answers no sequence of up to 512 timesteps, as Keras runs it")
     refuse_batch_dependent(model, inputs, least)
     lowered = lower(model)
-    served = served_stepwise(model, lowered.states) if lowered.stepwise else served_whole(model)
-    answers = golden_answers(model, served, _exact(model, lowered), inputs, least, stepwise=lowered.stepwise)
+    timesteps = model.inputs[0].shape[1]
+    if any_length and timesteps is not None:
+        if not lowered.stepwise:
+            raise ExportRefused(
+                f"--any-length: the model needs its {timesteps} timesteps: {lowered.not_stepwise_because}; leave it out"
+            )
+        timesteps, named_inputs = None, tuple(map(_of_any_length, named_inputs))
+        named_outputs = tuple(map(_of_any_length, named_outputs))
+    served = served_stepwise(model, lowered.states, timesteps) if lowered.stepwise else served_whole(model)
+    lengths = lengths_tried(timesteps, least, stepwise=lowered.stepwise)
+    answers = golden_answers(model, served, _exact(model, lowered), inputs, lengths)
     served.write(folder)
     if vocabulary is not None:
         write_asset(folder, vocabulary, inputs.vocabulary)
@@ -131,7 +149,7 @@ def _write(
         not_stepwise_because=lowered.not_stepwise_because,
         cell_graph=lowered.content is not None,
         not_lowered_because=lowered.not_lowered_because,
-        min_timesteps=1 if lowered.stepwise else least,
+        min_timesteps=1 if lowered.stepwise and timesteps is None else least,
         vocabulary=inputs.vocabulary,
         inputs=named_inputs,
         outputs=named_outputs,
@@ -141,6 +159,12 @@ def _write(
     (extra / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
     _say(model, manifest)
     _check(folder, manifest, answers)
+
+
+def _of_any_length(part: Part) -> Part:
+    if part.shape is None or not part.timewise:
+        return part
+    return part.model_copy(update={"shape": (part.shape[0], None, *part.shape[2:])})
 
 
 def _exact(model: keras.Model, lowered: CellGraph) -> Exact | None:

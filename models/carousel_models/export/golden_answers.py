@@ -1,5 +1,7 @@
 """What Keras answers to a few sequences, recorded at export."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -15,7 +17,7 @@ _SEED = 20251123
 
 
 def golden_answers(
-    model: keras.Model, served: Served, exact: Exact | None, inputs: Range, least: int, *, stepwise: bool
+    model: keras.Model, served: Served, exact: Exact | None, inputs: Range, lengths: Sequence[int]
 ) -> tuple[Golden, ...]:
     """Record what `served` answers, and that it is what `model` answers.
 
@@ -24,8 +26,7 @@ def golden_answers(
         served: The same as it will be written.
         exact: The same in float64, whose answers are recorded; None where there is none, and `served` is trusted.
         inputs: Where the model's inputs lie.
-        least: Timesteps of the shortest sequence that the model answers.
-        stepwise: Whether any number of timesteps will do, whatever `model` says.
+        lengths: Timesteps of each; the first has to be answered.
 
     Raises:
         ExportRefused: They differ, or the model answers nothing finite.
@@ -33,12 +34,12 @@ def golden_answers(
     timesteps = model.inputs[0].shape[1]
     rng = np.random.default_rng(_SEED)
     answers = []
-    for length in _lengths(timesteps, least, stepwise=stepwise):
+    for length in lengths:
         sequence = inputs.draw(rng, length)
         try:
             given = {name: value.numpy()[0] for name, value in served.answer(sequence[None]).items()}
         except Exception as error:  # whatever TensorFlow raises: not every length above the least may do
-            if length == least:
+            if length == lengths[0]:
                 raise ExportRefused(f"the exported graph cannot answer {length} timesteps: {error}") from error
             continue
         truth = given if exact is None else exact.answer(sequence)
@@ -54,10 +55,11 @@ def golden_answers(
     return tuple(answers)
 
 
-def _lengths(timesteps: int | None, least: int, *, stepwise: bool) -> list[int]:
-    if not stepwise:
-        return [timesteps] if timesteps else sorted({least, max(least, 16), max(least, 40)})
-    return sorted({1, 2, 7, timesteps or 40})
+def lengths_tried(timesteps: int | None, least: int, *, stepwise: bool) -> list[int]:
+    """Say which lengths are recorded, of a model that takes `timesteps`, or where that is None any from `least` on."""
+    if timesteps is not None:
+        return [timesteps]
+    return [1, 2, 7, 40] if stepwise else sorted({least, max(least, 16), max(least, 40)})
 
 
 def _compare(model: keras.Model | None, sequence: Samples, given: dict[str, Floats], truth: dict[str, Floats]) -> None:

@@ -47,10 +47,10 @@ class Served:
             logger.setLevel(level)
 
 
-def served_stepwise(model: keras.Model, states: tuple[State, ...]) -> Served:
-    """Give a stepwise model its signatures `serving_default` and `advance`, for any batch and any timesteps."""
+def served_stepwise(model: keras.Model, states: tuple[State, ...], timesteps: int | None) -> Served:
+    """Give a stepwise model its signatures: `serving_default` of so many timesteps, `advance` of any."""
     steps = KerasSteps(model, states)
-    inputs = _spec(model, None)
+    inputs, any_length = _spec(model, timesteps), _spec(model, None)
     specs = [tf.TensorSpec((None, state.units), tf.float32, state.name) for state in states]
 
     def serve(inputs: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def served_stepwise(model: keras.Model, states: tuple[State, ...]) -> Served:
         tuple(steps.layers),
         {
             SERVING: tf.function(serve, input_signature=[inputs]),
-            ADVANCE: tf.function(advance, input_signature=[inputs, *specs]),
+            ADVANCE: tf.function(advance, input_signature=[any_length, *specs]),
         },
     )
 

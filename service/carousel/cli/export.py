@@ -23,6 +23,11 @@ def add(commands: Any) -> None:
     parser.add_argument("--repository", type=Path, required=True, metavar="DIR", help="the folder of all models")
     parser.add_argument("--name", required=True, help="the name it is served by")
     parser.add_argument("--version", type=int, metavar="N", help="(default: one more than the highest there is)")
+    parser.add_argument(
+        "--any-length",
+        action="store_true",
+        help="let a model that is built for a fixed number of timesteps take any number, if it can be cut in time",
+    )
     parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="what each token stands for, a line each")
     parser.set_defaults(run=run)
 
@@ -40,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
         vocabulary=given.vocabulary,
         custom_objects=custom,
         unsafe_lambda=given.unsafe_lambda,
+        any_length=given.any_length,
     )
     model = exporter.read(given.model, custom, unsafe_lambda=given.unsafe_lambda)
     print("\n".join([str(folder), *layers_in_words(model), *describe(folder)[1:]]))  # noqa: T201 - a command's answer

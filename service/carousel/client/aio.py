@@ -79,6 +79,7 @@ class AsyncClient:
         version: int = 0,
         return_sequences: bool = False,
         initial_state: bytes = b"",
+        window: int = 0,
         snapshot_every: int = 64,
         timeout: float = 60.0,
     ) -> AsyncLiveSequence:
@@ -92,12 +93,14 @@ class AsyncClient:
             version: The model's version; 0 is the newest served. It stays with the version it began on.
             return_sequences: Every timestep's output, not the last one's of each message alone.
             initial_state: A state to start from, as returned earlier.
+            window: How many timesteps to keep: each new one is answered as `predict` would answer the last so many. 0
+                is what the model takes, where that is fixed, else the model's own state goes on.
             snapshot_every: Ask for a snapshot with every so many messages; those since it are kept, and sent again if
                 the server is lost.
             timeout: Seconds to search for another server, before Unreachable is raised.
         """
         fleet = self.fleet(snapshot_every=snapshot_every, timeout=timeout)
-        return fleet.only(model, version, return_sequences, initial_state)
+        return fleet.only(model, version, return_sequences, initial_state, window)
 
     def fleet(self, *, snapshot_every: int = 64, timeout: float = 60.0, max_unanswered: int = 1024) -> AsyncFleet:
         """Open a stream for any number of live sequences.

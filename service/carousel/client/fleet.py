@@ -92,6 +92,7 @@ class Fleet:
         version: int = 0,
         return_sequences: bool = False,
         initial_state: bytes = b"",
+        window: int = 0,
     ) -> LiveSequence:
         """Begin a live sequence. The server hears of it with its first timesteps.
 
@@ -101,13 +102,16 @@ class Fleet:
             version: The model's version; 0 is the newest served. It stays with the version it began on.
             return_sequences: Every timestep's output, not the last one's of each message alone.
             initial_state: A state to start from, as returned earlier.
+            window: How many timesteps to keep; see `live`.
         """
-        session = self._session(model, key, version, return_sequences, initial_state)
+        session = self._session(model, key, version, return_sequences, initial_state, window)
         return LiveSequence(self, session, partial(self._leave, session))
 
-    def only(self, model: str, version: int, return_sequences: bool, initial_state: bytes) -> LiveSequence:
+    def only(self, model: str, version: int, return_sequences: bool, initial_state: bytes, window: int) -> LiveSequence:
         """Begin the only live sequence of this fleet, which closes with it."""
-        return LiveSequence(self, self._session(model, model, version, return_sequences, initial_state), self.close)
+        return LiveSequence(
+            self, self._session(model, model, version, return_sequences, initial_state, window), self.close
+        )
 
     def close(self) -> None:
         """Close every sequence and the stream; whatever is unanswered is given up."""
@@ -121,9 +125,15 @@ class Fleet:
         self.close()
 
     def _session(
-        self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes
+        self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes, window: int
     ) -> Session:
-        opening = pb.Open(model=model, version=version, return_sequences=return_sequences, initial_state=initial_state)
+        opening = pb.Open(
+            model=model,
+            version=version,
+            return_sequences=return_sequences,
+            initial_state=initial_state,
+            window=window,
+        )
         return Session(str(next(self._numbers)) if key is None else key, Journal(opening, self._snapshot_every))
 
     def _send(self, session: Session, steps: ArrayLike, return_state: bool) -> Future[Prediction]:

@@ -2,13 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from carousel.client.replies import Prediction
+from carousel.client.replies import Prediction, prediction
 from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire import read_tensor
 
 
 class Answer(Protocol):
@@ -83,7 +82,7 @@ class Journal:
 
     def take(self, response: pb.StreamResponse) -> None:
         """Take the present server's next answer, and set the future of its message."""
-        prediction = response.prediction
+        answered = response.prediction
         entry = self._entries[self._returned]
         self._returned += 1
         fresh = self._returned > self._delivered
@@ -92,11 +91,11 @@ class Journal:
             self.known = True
             self._open.version = response.version  # elsewhere a newer one may be the newest
             self._open.version_label = ""  # or the label may name another
-        if prediction.state:
-            self.move(prediction.state)
+        if answered.state:
+            self.move(answered.state)
         if fresh and not entry.answer.done():
-            state = prediction.state if entry.wanted else b""
-            entry.answer.set_result(Prediction(read_tensor(prediction.output), state))
+            state = answered.state if entry.wanted else b""
+            entry.answer.set_result(replace(prediction(answered), state=state))
 
     def move(self, state: bytes) -> None:
         """Take the state after all that the present server has answered; messages before it need not be kept."""

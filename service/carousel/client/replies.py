@@ -47,7 +47,8 @@ class Prediction:
     """The answer to one sequence.
 
     Attributes:
-        output: float32 [units], or [timesteps, units] with return_sequences.
+        output: float32 [units], or [timesteps, units] with return_sequences; [0] while a live sequence's window is not
+            full.
         state: With return_state a snapshot to start from later; else empty.
         outputs: Where outputs were asked for by name, or inputs given by name: each as the model's author declared it,
             without the batch; `output` is empty then.
@@ -89,7 +90,7 @@ def predict_request(
     return_sequences: bool,
     return_state: bool,
     initial_state: collections.abc.Sequence[bytes],
-    outputs: collections.abc.Sequence[str],
+    outputs: collections.abc.Sequence[str] = (),
 ) -> pb.PredictRequest:
     """Write a request; each sequence is [timesteps, input_dim] and becomes float32, or [timesteps] of tokens.
 
@@ -123,7 +124,8 @@ def prediction(message: pb.Prediction) -> Prediction:
     if message.outputs:
         named = {name: read_tensor(tensor) for name, tensor in message.outputs.items()}
         return Prediction(np.empty(0, np.float32), message.state, named)
-    return Prediction(read_tensor(message.output), message.state)
+    output = read_tensor(message.output) if message.HasField("output") else np.empty(0, np.float32)
+    return Prediction(output, message.state)
 
 
 def description(model: pb.Model) -> ModelDescription:

@@ -3,7 +3,7 @@
 from carousel.serving.catalog import Catalog
 from carousel.serving.faults import unexpected
 from carousel.serving.follower import Follower
-from carousel.serving.inputs import BEGINNING, Start, Tensors, read_start
+from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start
 from carousel.serving.lifecycle import Lifecycle, Phase
 from carousel.serving.limits import Limits, shape_faults
 from carousel.serving.loader import Loader
@@ -12,6 +12,7 @@ from carousel.serving.policy import Policies
 from carousel.serving.request import Pending, Request, Requests
 from carousel.serving.session import Holder, Session
 from carousel.serving.sessions import Ending, Sessions, expired
+from carousel.serving.sliding import refuse_sliding, window_of
 from carousel.serving.snapshot import read_snapshot, write_snapshot
 from carousel.serving.version import Version, load_version
 
@@ -37,9 +38,12 @@ __all__ = [
     "Version",
     "expired",
     "load_version",
+    "read_past",
     "read_snapshot",
     "read_start",
+    "refuse_sliding",
     "shape_faults",
     "unexpected",
+    "window_of",
     "write_snapshot",
 ]

@@ -3,9 +3,10 @@
 import dataclasses
 from dataclasses import dataclass
 
+from carousel.artifact import Signature
 from carousel.errors import InvalidRequest, NotStateful, Violation
 from carousel.serving.limits import FieldName, Limits, check
-from carousel.serving.snapshot import read_snapshot
+from carousel.serving.snapshot import read_snapshot, read_window
 from carousel.serving.version import Version
 from carousel.tensors import Floats, Samples
 
@@ -17,10 +18,12 @@ class Start:
     Attributes:
         state: float32 [state_width]; None is all zeros.
         timesteps: Taken before it.
+        past: The last of them, where windows slide; None is none.
     """
 
     state: Floats | None = None
     timesteps: int = 0
+    past: Samples | None = None
 
 
 BEGINNING = Start()
@@ -46,9 +49,12 @@ class Tensors:
     starts: list[Start] = dataclasses.field(default_factory=list)
     faults: list[Violation] = dataclasses.field(default_factory=list)
 
-    def checked(self, version: Version, limits: Limits) -> None:
-        """Raise InvalidRequest naming every fault, or NotStateful where states are asked of a model without any."""
-        signature = version.signature
+    def checked(self, version: Version, limits: Limits, accepts: Signature | None = None) -> None:
+        """Raise InvalidRequest naming every fault, or NotStateful where states are asked of a model without any.
+
+        `accepts` says what the inputs have to be, where that is not the version's own signature.
+        """
+        signature = accepts or version.signature
         if self.return_sequences and signature.sequence is None:
             self.faults.append(Violation("return_sequences", "the model gives no output for every timestep"))
         if faults := self.faults + check(self.inputs, self.field, signature, limits):
@@ -57,6 +63,19 @@ class Tensors:
             self.inputs = [tokens.astype(signature.dtype, copy=False) for tokens in self.inputs]
         if not version.states and (self.return_state or any(start.state is not None for start in self.starts)):
             raise NotStateful(f"{version.name} cannot be cut in time, so it has no states")
+
+
+def read_past(snapshot: bytes, version: Version, window: int) -> Start:
+    """Read a snapshot that a live sequence of windows starts from; an empty one is the beginning.
+
+    Raises:
+        SnapshotRefused: It holds no timesteps of this model, or more than a window.
+    """
+    if not snapshot:
+        return BEGINNING
+    signature = version.signature
+    timesteps, past = read_window(snapshot, version.fingerprint, signature.features, signature.dtype, window)
+    return Start(None, timesteps, past)
 
 
 def read_start(snapshot: bytes, version: Version) -> Start:

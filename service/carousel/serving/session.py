@@ -9,6 +9,7 @@ from carousel.errors import CarouselError
 from carousel.serving.faults import unexpected
 from carousel.serving.inputs import Start
 from carousel.serving.model import Model
+from carousel.serving.snapshot import write_snapshot
 from carousel.tensors import Samples
 
 
@@ -91,6 +92,13 @@ class Session:
     def idle(self) -> bool:
         """Whether every message was answered."""
         return not self._fed
+
+    @property
+    def snapshot(self) -> bytes:
+        """Pack where it stands; empty before its first timestep."""
+        if self.state is None:
+            return b""
+        return write_snapshot(self.model.version.fingerprint, self.timesteps, self.state)
 
     def feed(self, inputs: Samples, context: Any, trace: str = "") -> None:
         """Run new timesteps, [timesteps, ...] as the signature says, after those before."""

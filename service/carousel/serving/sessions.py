@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from carousel.errors import CarouselError, GoingAway, NotStateful, Overloaded, SessionExpired
@@ -11,6 +12,7 @@ from carousel.serving.inputs import Start, Tensors
 from carousel.serving.limits import Limits
 from carousel.serving.model import Model
 from carousel.serving.session import Holder, Session
+from carousel.serving.sliding import SlidingSession
 from carousel.telemetry import SessionReadings
 from carousel.tensors import FLOAT32
 
@@ -82,16 +84,20 @@ class Sessions:
         *,
         return_sequences: bool,
         client: str = "",
+        window: int = 0,
     ) -> Session:
-        """Begin a live sequence.
+        """Begin a live sequence; one of a `window` of so many timesteps slides.
 
         Raises:
             NotStateful: The model cannot be cut in time.
             Overloaded: There are as many as may be.
         """
         version = model.version
-        if not version.states:
-            raise NotStateful(f"{version.name} cannot be cut in time, so it cannot be live")
+        if not version.states and not window:
+            raise NotStateful(
+                f"{version.name} cannot be cut in time, so a live sequence has no state: open it with a window of "
+                "timesteps, and it slides"
+            )
         if self._open >= self._max_open:
             raise Overloaded(f"{self._max_open} live sequences are open, and that is the limit (max_sessions)")
         of_scope = self._scopes.setdefault(scope, {})
@@ -100,7 +106,8 @@ class Sessions:
                 f"{self._max_per_scope} live sequences are open on this stream, and that is the limit "
                 "(max_sessions_per_stream)"
             )
-        session = Session(
+        opened = partial(SlidingSession, window=window) if window else Session
+        session = opened(
             model, holder, scope, key, start, return_sequences=return_sequences, client=client, touch=self._touch
         )
         of_scope[key] = session
@@ -123,7 +130,11 @@ class Sessions:
         """
         model = session.model
         try:
-            tensors.checked(model.version, self.limits)
+            if isinstance(session, SlidingSession):
+                tensors.checked(model.version, self.limits, session.accepts)
+                session.check_count(len(tensors.inputs[0]), self.limits.samples)
+            else:
+                tensors.checked(model.version, self.limits)
         except CarouselError:
             model.counters.requests_failed += 1
             raise

@@ -72,7 +72,7 @@ DAMAGES = {
                 for golden in read_golden(version / FOLDER / GOLDEN)
             ],
         ),
-        "does not give the golden answers: of 1 timesteps, element [0]",
+        "does not give the golden answers: of 10 timesteps, element [0]",
     ),
     "no golden sequences": (lambda version, _: write_golden(version / FOLDER / GOLDEN, []), "holds no golden answers"),
     "another SavedModel": (

@@ -7,7 +7,7 @@ from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
 from carousel.rpc.open_inference.infer_request import InferRequest
 from carousel.rpc.open_inference.infer_response import write_response
-from carousel.serving import BEGINNING, Catalog, Ending, Session, Sessions, expired
+from carousel.serving import BEGINNING, Catalog, Ending, Session, Sessions, expired, refuse_sliding
 from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 
 
@@ -61,6 +61,8 @@ class Sequences:
                 raise _wrong(f"{key!r} is open already; end it first, or start under another id")
             tensors.checked(model.version, self._sessions.limits)
             start = tensors.starts[0] if tensors.starts else BEGINNING
+            if (why := refuse_sliding(model.version.signature)) is not None:
+                raise why
             every = model.version.signature.sequence is not None
             session = self._sessions.open(model, self, request.model, key, start, client=client, return_sequences=every)
         assert session is not None

@@ -15,8 +15,9 @@ from carousel.serving import (
     Sessions,
     Tensors,
     expired,
+    read_past,
     read_start,
-    write_snapshot,
+    window_of,
 )
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.transport import Call
@@ -104,9 +105,13 @@ class _LiveStream:
     def answered(self, session: Session, sequence: Sequence, asked: _Asked) -> None:
         self._settle([asked])
         response = _response(session, opening=asked.opening)
-        sequence.return_state = asked.return_state
-        start = session.timesteps - sequence.timesteps
-        write_prediction(sequence, start, session.model.version, response.prediction)
+        sequence.return_state = False
+        response.prediction.SetInParent()
+        if sequence.output is not None:  # a window that is not full yet has no answer
+            start = session.timesteps - sequence.timesteps
+            write_prediction(sequence, start, session.model.version, response.prediction)
+        if asked.return_state:
+            response.prediction.state = session.snapshot
         self._send_last_or_next(session, response, close=asked.close)
         self._go_on()
 
@@ -121,7 +126,7 @@ class _LiveStream:
 
     def sent_away(self, session: Session) -> None:
         response = pb.StreamResponse(key=str(session.key), closed=True)
-        response.going_away.state = _snapshot(session)
+        response.going_away.state = session.snapshot
         self._stream.send(response)
         self._sessions.end(session, Ending.GOING_AWAY)
         self._go_on()
@@ -136,11 +141,14 @@ class _LiveStream:
         limit = self._live.limits.name_bytes
         if len(request.key) > limit:
             raise _wrong("key", f"has {len(request.key)} characters, the limit is {limit} (max_name_bytes)")
-        if opening.return_sequences and model.version.signature.sequence is None:
+        version, every = model.version, opening.return_sequences
+        window = window_of(version.signature, opening.window)
+        if every and not window and version.signature.sequence is None:
             raise _wrong("open.return_sequences", "the model gives no output for every timestep")
-        start = read_start(opening.initial_state, model.version)
+        snapshot = opening.initial_state
+        start = read_past(snapshot, version, window) if window else read_start(snapshot, version)
         return self._sessions.open(
-            model, self, self, request.key, start, client=self._client, return_sequences=opening.return_sequences
+            model, self, self, request.key, start, client=self._client, return_sequences=every, window=window
         )
 
     def _read(self, request: pb.StreamRequest, session: Session) -> Tensors:
@@ -153,7 +161,7 @@ class _LiveStream:
         response = _response(session, opening=opening)
         response.prediction.SetInParent()
         if request.return_state:
-            response.prediction.state = _snapshot(session)
+            response.prediction.state = session.snapshot
         self._send_last_or_next(session, response, close=request.close)
 
     def _send_last_or_next(self, session: Session, response: pb.StreamResponse, *, close: bool) -> None:
@@ -185,13 +193,6 @@ def _response(session: Session, *, opening: bool) -> pb.StreamResponse:
         version = session.model.version
         response.model, response.version = version.name, version.number
     return response
-
-
-def _snapshot(session: Session) -> bytes:
-    """Pack where a live sequence stands; empty before its first timestep."""
-    if session.state is None:
-        return b""
-    return write_snapshot(session.model.version.fingerprint, session.timesteps, session.state)
 
 
 def _cut(key: str) -> str:

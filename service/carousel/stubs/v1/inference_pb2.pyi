@@ -117,18 +117,20 @@ class StreamRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., input: _Optional[_Union[Tensor, _Mapping]] = ..., return_state: bool = ..., close: bool = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("model", "version", "return_sequences", "initial_state", "version_label")
+    __slots__ = ("model", "version", "return_sequences", "initial_state", "version_label", "window")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RETURN_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     INITIAL_STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     return_sequences: bool
     initial_state: bytes
     version_label: str
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., return_sequences: bool = ..., initial_state: _Optional[bytes] = ..., version_label: _Optional[str] = ...) -> None: ...
+    window: int
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., return_sequences: bool = ..., initial_state: _Optional[bytes] = ..., version_label: _Optional[str] = ..., window: _Optional[int] = ...) -> None: ...
 
 class StreamResponse(_message.Message):
     __slots__ = ("key", "prediction", "failure", "going_away", "model", "version", "closed")
