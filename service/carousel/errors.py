@@ -23,13 +23,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One fault of a request: the field's path in the request message, and what came against what was expected."""
+    """One fault of a request: the path of the field, or "", and what came against what was expected."""
 
     field: str
     description: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.description}"
+        return f"{self.field}: {self.description}" if self.field else self.description
 
 
 class CarouselError(Exception):

@@ -3,14 +3,16 @@
 import gc
 import logging
 import signal
+import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
 import grpc
 
-from carousel import transport
+from carousel import http, transport
 from carousel.batching import Admission
 from carousel.loop import Loop
 from carousel.rpc.methods import Options, Services
@@ -18,7 +20,7 @@ from carousel.serving import Catalog, Follower, Lifecycle, Limits, Loader, Model
 from carousel.settings import Settings, read_policies
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.telemetry import prometheus as metrics
-from carousel.transport import Port
+from carousel.transport import Port, TlsFiles
 
 logger = logging.getLogger("carousel.server")
 
@@ -28,24 +30,39 @@ _SWEEP_EVERY = 1.0  # seconds
 _LOOK = 0.05  # seconds between two looks at whether a drain is over
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a worker has from its supervisor.
+
+    Attributes:
+        listener: The socket of HTTP; each connection is taken by one of the workers.
+        readings: Asks for what all workers counted together. May block.
+        early: Whether HTTP is to be answered before the models are loaded: no other worker does.
+    """
+
+    listener: socket.socket
+    readings: Callable[[], Readings]
+    early: bool
+
+
 class Server:
     """One process that serves: everything is built in `__init__`, runs in `run`, and ends by `drain` or a signal.
 
     Attributes:
         port: The port gRPC listens on.
-        http_port: The port /metrics listens on.
+        http_port: The port HTTP listens on.
     """
 
-    def __init__(self, settings: Settings, *, worker: bool = False) -> None:
-        """Bind the ports. A `worker` shares those that its supervisor holds, and leaves /metrics to it.
+    def __init__(self, settings: Settings, *, shared: Shared | None = None) -> None:
+        """Bind the ports. A worker's are held by its supervisor, which is what it has `shared` with it.
 
         Raises:
             OSError: An address cannot be bound, or a TLS file cannot be read.
         """
         self._settings = settings
         self._credentials = _credentials(settings)
-        self._held = [] if worker else [Port(settings.host, number) for number in settings.grpc_ports]
-        self._ports = settings.grpc_ports if worker else tuple(held.number for held in self._held)
+        self._held = [] if shared else [Port(settings.host, number) for number in settings.grpc_ports]
+        self._ports = settings.grpc_ports if shared else tuple(held.number for held in self._held)
         self.port = self._ports[0]
         self._admission = Admission(settings.max_backlog_seconds)
         self._lifecycle = Lifecycle()
@@ -87,26 +104,40 @@ class Server:
             max_connection_age_grace=settings.drain_seconds,
             compression=settings.compression,
             reuse_port=True,
+            first_call=True,
             observe=self._services.counting.observe,
         )
         self._loop = Loop(self._transport)
-        self._metrics = None
-        if not worker:
-            self._metrics, self.http_port = metrics.serve_metrics(
-                self.ask_readings, settings.http_host, settings.http_port
-            )
+        self._early = shared is None or shared.early
+        self._endpoint = http.Endpoint(
+            shared.listener if shared else transport.listen(settings.http_host, settings.http_port),
+            http.site(
+                self._catalog,
+                self._services.requests,
+                self._lifecycle,
+                limits,
+                _http_options(settings),
+                post=self._post,
+                serving=lambda: self._services.health.serving,
+                exposition=metrics.exposition(shared.readings if shared else self.ask_readings),
+            ),
+            bounds=http.Bounds(settings.max_http_connections, settings.http_header_seconds, settings.http_idle_seconds),
+            tls=_tls_files(settings) if settings.http_tls else None,
+        )
+        self.http_port = self._endpoint.port
         self._status = 0
 
     def run(self, announce: Callable[[], None] = lambda: None) -> int:
         """Load, listen, `announce` that on the loop's thread, serve until the drain is over; return the exit status."""
         if message := transport.untested():
             logger.warning(message)
+        if self._early:
+            self._endpoint.start()
         self._loader.start(lambda: self._listen(announce))
         self._sweep()
         self._loop.run()
         self._loader.stop()
-        if self._metrics is not None:
-            self._metrics.shutdown()
+        self._endpoint.stop()
         self._transport.close()
         for held in self._held:
             held.close()
@@ -209,6 +240,8 @@ class Server:
             self._loop.stop()
             return
         self._transport.start()
+        if not self._early:
+            self._endpoint.start()
         self._lifecycle.advance(Phase.SERVING)
         self._tell_health()
         if not len(self._catalog):
@@ -263,6 +296,17 @@ def _options(settings: Settings) -> Options:
         repository_control=settings.repository_control,
         client_metadata=settings.client_metadata,
     )
+
+
+def _http_options(settings: Settings) -> http.Options:
+    origins = tuple(origin.strip() for origin in (settings.http_cors_origins or "").split(",") if origin.strip())
+    return http.Options(settings.max_message_bytes, settings.http_timeout_seconds, settings.client_metadata, origins)
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -128,7 +128,7 @@ def test_inspect_shows_a_version_on_disk_and_a_server(target, repository, capsys
 
 BAD_PORTS = {
     "gRPC": ("--port={taken}", "cannot listen on 127.0.0.1:{taken}: Address already in use"),
-    "http": ("--http-port={taken}", "cannot listen on 127.0.0.1:{taken} for /metrics: Address already in use"),
+    "http": ("--http-port={taken}", "cannot listen on 127.0.0.1:{taken} for HTTP: Address already in use"),
     "host": ("--host=192.0.2.1", "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     "key": ("--tls-key=none", "tls_key: cannot read none: No such file or directory"),
 }

@@ -45,11 +45,11 @@ def test_no_service_sets_a_setting(overlay):
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_liveness_asks_the_loop(overlay):
-    """The liveness probe is a scrape, on the port where a server answers it."""
+    """The liveness probe is the path of that name, on the port where a server answers it."""
     _, container = server(overlay)
     ports = {port.get("name"): port["containerPort"] for port in container["ports"]}
     scrape = container["livenessProbe"]["httpGet"]
-    assert scrape["path"] == "/metrics"
+    assert scrape["path"] == "/livez"
     assert ports.get(scrape["port"], scrape["port"]) == Settings().http_port
 
 

@@ -8,11 +8,10 @@ from enum import StrEnum
 from grpc import StatusCode
 
 from carousel.errors import CarouselError, GoingAway
-from carousel.rpc.trace import trace_of
 from carousel.serving import Lifecycle, unexpected
 from carousel.telemetry import RpcCounters
 from carousel.transport import Call, Code, Status, Streaming, Unary
-from carousel.wire import status_of
+from carousel.wire import status_of, trace_of
 
 Handler = Callable[..., None]
 """Serves a call: of a unary method with its message, of a stream with nothing else."""

@@ -1,6 +1,7 @@
 """What is served, on the loop's thread: versions, requests, live sequences, the catalog."""
 
 from carousel.serving.catalog import Catalog
+from carousel.serving.face import Face, faces
 from carousel.serving.faults import unexpected
 from carousel.serving.follower import Follower
 from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start
@@ -20,6 +21,7 @@ __all__ = [
     "BEGINNING",
     "Catalog",
     "Ending",
+    "Face",
     "Follower",
     "Holder",
     "Lifecycle",
@@ -37,6 +39,7 @@ __all__ = [
     "Tensors",
     "Version",
     "expired",
+    "faces",
     "load_version",
     "read_past",
     "read_snapshot",

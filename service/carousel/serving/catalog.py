@@ -15,7 +15,9 @@ _SHOWN = 64  # characters of a name that is not served
 
 
 class Catalog:
-    """The versions that take requests, and those that only finish what they hold. Of the loop's thread alone.
+    """The versions that take requests, and those that only finish what they hold.
+
+    Of the loop's thread alone, but for `find` and `names`: what they read is replaced as a whole when it changes.
 
     A version that is retired takes no new requests at once. Its live sequences stay until they end, for `drain_seconds`
     at most; then they are sent away. It is closed when its last sequence stepped off.
@@ -38,15 +40,16 @@ class Catalog:
         self.labels: Mapping[str, Mapping[str, int]] = {}
         self._drain_seconds = drain_seconds
         self._clock = clock
-        self._served: dict[str, dict[int, Model]] = {}
+        self._served: Mapping[str, Mapping[int, Model]] = {}
         # When the live sequences have to go, in seconds on the clock; inf once they were sent away.
         self._retired: dict[Model, float] = {}
 
     def __iter__(self) -> Iterator[Model]:
         """Go through all that take requests, by name and version."""
-        for name in sorted(self._served):
-            for version in sorted(self._served[name]):
-                yield self._served[name][version]
+        served = self._served
+        for versions in (served[name] for name in sorted(served)):
+            for version in sorted(versions):
+                yield versions[version]
 
     def __len__(self) -> int:
         """Count the versions that take requests."""
@@ -68,9 +71,10 @@ class Catalog:
             InvalidRequest: Both a number and a label came.
             ModelNotFound: It is not served; the message says what is.
         """
-        versions = self._served.get(name)
+        served_now = self._served
+        versions = served_now.get(name)
         if versions is None:
-            served = ", ".join(sorted(self._served)) or "none yet"
+            served = ", ".join(sorted(served_now)) or "none yet"
             raise ModelNotFound(f"Request for unknown model: {_cut(name)!r} is not served; served are: {served}")
         if label:
             version = self._labelled(name, version, label)
@@ -104,8 +108,9 @@ class Catalog:
     def add(self, model: Model) -> None:
         """Take requests for this version from now on; one of the same number is retired."""
         version = model.version
-        before = self._served.setdefault(version.name, {}).get(version.number)
-        self._served[version.name][version.number] = model
+        versions = self._served.get(version.name, {})
+        before = versions.get(version.number)
+        self._served = {**self._served, version.name: {**versions, version.number: model}}
         logger.info("serving %s version %d on %s", version.name, version.number, version.engine.name)
         if before is not None:
             self._retire(before)
@@ -116,10 +121,10 @@ class Catalog:
 
         `at_once` sends its live sequences away now: someone asked for just that.
         """
-        versions = self._served[name]
+        versions = dict(self._served[name])
         model = versions.pop(version)
-        if not versions:
-            del self._served[name]
+        others = {other: each for other, each in self._served.items() if other != name}
+        self._served = {**others, name: versions} if versions else others
         self._retire(model, at_once=at_once)
         self._on_change()
 

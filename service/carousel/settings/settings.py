@@ -25,8 +25,6 @@ class Network(_Group):
 
     host: str = Field(_ANYWHERE, description="The address that gRPC listens on.")
     port: int = Field(8500, ge=0, le=65535, description="The port of gRPC; 0 picks a free one and prints it.")
-    http_host: str = Field(_ANYWHERE, description="The address that /metrics listens on.")
-    http_port: int = Field(8501, ge=0, le=65535, description="The port of /metrics; 0 picks a free one and prints it.")
     workers: int = Field(1, ge=1, le=1024, description="Processes that share the port; one a core at most.")
     worker_timeout_seconds: float = Field(
         10.0, ge=1, le=_DAY, description="With several workers: one that stands still for so long is replaced."
@@ -46,6 +44,25 @@ class Network(_Group):
     )
     compression: Literal["identity", "deflate", "gzip"] = Field("identity", description="How replies are compressed.")
     reflection: bool = Field(True, description="Whether to serve gRPC reflection.")
+
+
+class Http(_Group):
+    """REST, probes and metrics, on a port of their own."""
+
+    http_host: str = Field(_ANYWHERE, description="The address that HTTP listens on.")
+    http_port: int = Field(8501, ge=0, le=65535, description="The port of HTTP; 0 picks a free one and prints it.")
+    http_tls: bool = Field(True, description="Whether HTTP is served over TLS where gRPC is.")
+    http_timeout_seconds: float = Field(
+        30.0, ge=0, le=_DAY, description="How long a request over HTTP may take, and its body to come; 0 for no limit."
+    )
+    http_header_seconds: float = Field(10.0, gt=0, le=_DAY, description="How long the headers of a request may take.")
+    http_idle_seconds: float = Field(75.0, ge=1, le=_DAY, description="How long a connection may be without a request.")
+    max_http_connections: int = Field(
+        1024, ge=1, le=1 << 20, description="The most HTTP connections of a process; one more is closed at once."
+    )
+    http_cors_origins: str | None = Field(
+        None, description="Whose web pages may call it: https://example.com, several by commas, or * for all."
+    )
 
 
 class Models(_Group):
@@ -151,7 +168,7 @@ class Logging(_Group):
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or a JSON object a line.")
 
 
-GROUPS: tuple[type[BaseModel], ...] = (Network, Models, Limits, LiveSequences, Shutdown, Security, Logging)
+GROUPS: tuple[type[BaseModel], ...] = (Network, Http, Models, Limits, LiveSequences, Shutdown, Security, Logging)
 
 
 _Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -173,7 +190,7 @@ class ModelPolicy(_Group):
         return self
 
 
-class Settings(Network, Models, Limits, LiveSequences, Shutdown, Security, Logging):
+class Settings(Network, Http, Models, Limits, LiveSequences, Shutdown, Security, Logging):
     """Settings of `carousel serve`. Units are in the names; durations are in seconds, sizes in bytes.
 
     Attributes:

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Exemplar, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from carousel.telemetry.counters import Histogram
@@ -55,20 +55,18 @@ def registry(readings: Callable[[], Readings]) -> CollectorRegistry:
     return collectors
 
 
-def serve_metrics(readings: Callable[[], Readings], host: str, port: int) -> tuple[WSGIServer, int]:
-    """Serve /metrics on a thread of its own; `readings` is called for each scrape.
+def exposition(readings: Callable[[], Readings]) -> Callable[[str], tuple[bytes, str]]:
+    """Make what writes every metric: it takes an Accept header, and gives the text and its content type.
 
-    Returns:
-        The server, whose `shutdown` ends it, and the port it listens on.
-
-    Raises:
-        OSError: The address cannot be bound.
+    It blocks while it collects; `readings` is called each time.
     """
-    try:
-        server, _ = start_http_server(port, host, registry(readings))
-    except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port} for /metrics: {error.strerror or error}") from None
-    return server, server.server_port
+    collectors = registry(readings)
+
+    def write(accept: str) -> tuple[bytes, str]:
+        encode, kind = choose_encoder(accept)
+        return encode(collectors), kind
+
+    return write
 
 
 def _family(instrument: Instrument, readings: Readings) -> Any:

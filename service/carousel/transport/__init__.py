@@ -7,9 +7,9 @@ contract tests hold every call used to account. Messages are bytes; this room kn
 
 from carousel.transport.call import Call
 from carousel.transport.certificates import check_certificates
-from carousel.transport.credentials import server_credentials
+from carousel.transport.credentials import TlsFiles, server_credentials
 from carousel.transport.listener import Server, Streaming, Unary
-from carousel.transport.ports import Port
+from carousel.transport.ports import Port, listen
 from carousel.transport.status import MAX_DETAILS, MAX_MESSAGE, Code, Status
 from carousel.transport.versions import untested
 
@@ -22,8 +22,10 @@ __all__ = [
     "Server",
     "Status",
     "Streaming",
+    "TlsFiles",
     "Unary",
     "check_certificates",
+    "listen",
     "server_credentials",
     "untested",
 ]

@@ -13,6 +13,7 @@ from grpc._cython import cygrpc
 
 from carousel.transport.call import Call
 from carousel.transport.farewell import Farewell
+from carousel.transport.first_call import FirstCall
 from carousel.transport.status import Code, Status
 
 Compression: TypeAlias = Literal["identity", "deflate", "gzip"]
@@ -62,6 +63,7 @@ class Server:
     for `max_connection_idle`; past `max_connections` a new one is closed at once, and one that says nothing for 10 s.
     A client that does not answer the ping sent every `keepalive_time` within
     `keepalive_timeout` is gone; clients may ping every `min_ping_interval`. With `reuse_port` processes share a port.
+    Until a call was accepted, `wake` does nothing; with `first_call` the server makes one itself as it starts.
     `observe` is told of every call, with its status code, once it is answered or gone.
     """
 
@@ -81,6 +83,7 @@ class Server:
         min_ping_interval: float | None = None,
         compression: Compression = "identity",
         reuse_port: bool = False,
+        first_call: bool = False,
         observe: Callable[[Call, int], None] = lambda _call, _code: None,
     ) -> None:
         self.calls: set[Call] = set()
@@ -111,6 +114,7 @@ class Server:
         self._waker: Any = None
         self._wake_is_due = False
         self._ports: set[int] = set()
+        self._first_call = FirstCall() if first_call else None
         self._farewell: Farewell | None = None
         self._stage = _Stage.NEW
         self._queue = cygrpc.CompletionQueue()
@@ -134,9 +138,14 @@ class Server:
 
     def start(self) -> None:
         """Begin to accept calls."""
+        first = self._first_call
+        if first is not None and first.address and not self._server.add_http2_port(first.address.encode()):
+            first.close()
         self._server.start()
         self._stage = _Stage.SERVING
         self._server.request_call(self._queue, self._queue, self._accept)
+        if first is not None:
+            first.make()
 
     def poll(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds, 0 for not at all and 0.15 at most, and handle one event; False if none came.
@@ -222,6 +231,8 @@ class Server:
         with self._waking:
             self._waker = None
         self._stage = _Stage.CLOSED
+        if self._first_call is not None:
+            self._first_call.close()
         self._server.destroy()
         self._queue.shutdown()
         while (event := self._queue.poll()).completion_type == _EVENT:

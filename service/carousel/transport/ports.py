@@ -4,6 +4,7 @@ import errno
 import socket
 from typing import Self
 
+_BACKLOG = 1024  # connections that wait to be taken
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # a name like localhost may have an address of a family that is off
 
 
@@ -60,3 +61,26 @@ class Port:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a socket for HTTP and listen; 0 picks a free port.
+
+    Raises:
+        OSError: The address cannot be bound; the message names it.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        # asyncio sends at once, without Nagle's delay, only where the socket says that it is TCP.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port} for HTTP: {error.strerror or error}") from None
+    return listener

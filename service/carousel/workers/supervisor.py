@@ -12,8 +12,7 @@ from types import FrameType
 
 from carousel.settings import Settings
 from carousel.telemetry import Readings, Usage
-from carousel.telemetry import prometheus as metrics
-from carousel.transport import Port, check_certificates
+from carousel.transport import Port, check_certificates, listen
 from carousel.workers.worker import Worker
 
 logger = logging.getLogger("carousel.workers")
@@ -35,14 +34,15 @@ class _Place:
 
 
 class Workers:
-    """Starts `settings.workers` servers on one port, starts again who ends or hangs, and answers /metrics for all.
+    """Starts `settings.workers` servers on one port, starts again who ends or hangs, and adds up what all counted.
 
     The kernel gives each new connection to one of them (SO_REUSEPORT), so a client with one connection uses one core;
-    `max_connection_age_seconds` spreads long-lived ones. A worker listens once it has loaded.
+    `max_connection_age_seconds` spreads long-lived ones. A worker listens once it has loaded. HTTP's connections wait
+    on one socket, and a worker that is free takes the next.
 
     Attributes:
         port: The port gRPC listens on.
-        http_port: The port /metrics listens on.
+        http_port: The port HTTP listens on.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -57,7 +57,8 @@ class Workers:
         self._listened = False
         self._stopping = False
         self._woken, self._waking = os.pipe()
-        self._metrics, self.http_port = metrics.serve_metrics(self.readings, settings.http_host, settings.http_port)
+        self._listener = listen(settings.http_host, settings.http_port)
+        self.http_port: int = self._listener.getsockname()[1]
 
     def run(self, announce: Callable[[], None] = lambda: None) -> int:
         """Supervise until a signal, then drain every worker; `announce` when all take connections.
@@ -74,7 +75,7 @@ class Workers:
                 announce()
             self._wait()
         status = self._drain()
-        self._metrics.shutdown()
+        self._listener.close()
         for held in self._held:
             held.close()
         return status if started else 1
@@ -120,7 +121,7 @@ class Workers:
         worker, now = place.worker, time.monotonic()
         if worker is None:
             if now >= place.due:
-                place.worker = Worker(self._settings)
+                place.worker = Worker(self._settings, self._listener, self.readings, early=not self._listened)
                 replaces = "" if place.last is None else f" in place of {place.last}"
                 logger.info("worker %s started%s", place.worker.process.pid, replaces)
         elif worker.process.is_alive():

@@ -4,9 +4,12 @@ import contextlib
 import logging
 import multiprocessing
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -33,13 +36,19 @@ class Worker:
         readings: What it counted, as far as it said.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, together: Callable[[], Readings], *, early: bool
+    ) -> None:
+        """Start it; `together` gives what all workers counted, for whoever asks this one."""
         self._line, line = _SPAWN.Pipe()
+        self._sum, sum_ = _SPAWN.Pipe()
         self.pulse, pulse = _SPAWN.Pipe(duplex=False)
-        self.process = _SPAWN.Process(target=_work, args=(settings, line, pulse), name="carousel-worker")
+        arguments = (settings, listener, line, sum_, pulse, early)
+        self.process = _SPAWN.Process(target=_work, args=arguments, name="carousel-worker")
         self.process.start()
-        line.close()
-        pulse.close()
+        for end in (line, sum_, pulse):
+            end.close()
+        threading.Thread(target=_add_up, args=(self._sum, together), daemon=True).start()
         self.started = time.monotonic()
         self.listening = False
         self.readings: Readings | None = None
@@ -83,13 +92,23 @@ class Worker:
         return self.process.exitcode == 0 or (not self.listening and self.process.exitcode == -signal.SIGTERM)
 
 
-def _work(settings: Settings, line: Connection, pulse: Connection) -> None:
+def _add_up(line: Connection, together: Callable[[], Readings]) -> None:
+    """Say what all workers counted whenever a worker asks, until it has ended. On a thread of the supervisor's."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            line.recv()
+            line.send(together())
+
+
+def _work(
+    settings: Settings, listener: socket.socket, line: Connection, together: Connection, pulse: Connection, early: bool
+) -> None:
     """Be one worker."""
-    from carousel.server import Server  # noqa: PLC0415 - the supervisor needs no engine
+    from carousel.server import Server, Shared  # noqa: PLC0415 - the supervisor needs no engine
 
     log_to_stderr(settings.log_level, settings.log_format)
     try:
-        server = Server(settings, worker=True)
+        server = Server(settings, shared=Shared(listener, partial(_ask_for_all, together, threading.Lock()), early))
     except OSError as error:
         logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         sys.exit(1)
@@ -97,6 +116,14 @@ def _work(settings: Settings, line: Connection, pulse: Connection) -> None:
     for target, end in ((_tell, line), (_beat, pulse)):
         threading.Thread(target=target, args=(server, end), daemon=True).start()
     sys.exit(server.run())
+
+
+def _ask_for_all(line: Connection, lock: "threading.Lock") -> Readings:
+    """Ask the supervisor what all workers counted."""
+    with lock:
+        line.send(None)
+        readings: Readings = line.recv()
+        return readings
 
 
 def _tell(server: "Server", line: Connection) -> None:

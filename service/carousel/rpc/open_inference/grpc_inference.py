@@ -14,11 +14,11 @@ from carousel.rpc.open_inference.infer_request import Rules, read_version
 from carousel.rpc.open_inference.infer_stream import InferStream
 from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.stream import Streams
-from carousel.rpc.trace import trace_of
 from carousel.serving import Catalog, Limits, Model, Requests, Sessions
 from carousel.stubs.oip import open_inference_pb2 as pb
 from carousel.telemetry import version
 from carousel.transport import Call, Code, Status
+from carousel.wire import trace_of
 
 OPEN_INFERENCE: str = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 

@@ -7,9 +7,9 @@ from functools import partial
 from carousel.errors import CarouselError, GoingAway
 from carousel.rpc.open_inference.infer import Infer
 from carousel.rpc.stream import Stream, Streams
-from carousel.rpc.trace import trace_of
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from carousel.transport import Call
+from carousel.wire import trace_of
 
 
 class _Place:

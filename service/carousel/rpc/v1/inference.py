@@ -5,13 +5,13 @@ from functools import partial
 from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.stream import Streams
-from carousel.rpc.trace import trace_of
 from carousel.rpc.v1.live import Live
 from carousel.rpc.v1.models import write_model
 from carousel.rpc.v1.predict import read_predict, write_predictions
 from carousel.serving import Catalog, Limits, Pending, Requests, Sessions
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.transport import Call
+from carousel.wire import trace_of
 
 INFERENCE: str = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 

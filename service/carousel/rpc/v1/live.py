@@ -5,7 +5,6 @@ from typing import NamedTuple
 from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
 from carousel.rpc.stream import Stream, Streams
-from carousel.rpc.trace import trace_of
 from carousel.rpc.v1.predict import read_steps, write_prediction
 from carousel.serving import (
     Catalog,
@@ -21,7 +20,7 @@ from carousel.serving import (
 )
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.transport import Call
-from carousel.wire import status_of
+from carousel.wire import status_of, trace_of
 
 
 class _Asked(NamedTuple):

@@ -1,0 +1,102 @@
+"""From HTTP's thread to the loop's and back: work goes as a posted function, its answer as a future."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from carousel.errors import CarouselError, GoingAway
+from carousel.serving import Lifecycle, Pending, Phase, Request, Requests, unexpected
+
+T = TypeVar("T")
+
+
+class Bridge:
+    """Asks the loop's thread, for coroutines of another. Its methods belong to the asking thread's event loop."""
+
+    def __init__(self, post: Callable[[Callable[[], None]], None], requests: Requests, lifecycle: Lifecycle) -> None:
+        """`post` brings a function to the loop's thread."""
+        self._post = post
+        self._requests = requests
+        self._lifecycle = lifecycle
+
+    async def ask(self, function: Callable[[], T]) -> T:
+        """Call `function` on the loop's thread, and give what it returns or raise what it raises.
+
+        Raises:
+            ServerFault: It raised what is no CarouselError: a bug, which the log explains.
+        """
+        answer: _Answer[T] = _Answer()
+
+        def run() -> None:
+            try:
+                answer.give(function())
+            except CarouselError as error:
+                answer.fail(error)
+            except Exception as bug:  # noqa: BLE001 - whatever a bug raises ends this request, and nothing else
+                answer.fail(unexpected(bug, "a request over HTTP failed"))
+
+        self._post(run)
+        return await answer.future
+
+    async def answer(self, request: Request) -> Pending:
+        """Run the sequences of a request; cancelled, the work is dropped.
+
+        Raises:
+            CarouselError: It was refused, or failed.
+        """
+        answer: _Answer[Pending] = _Answer()
+        admitted: list[Pending] = []
+
+        def submit() -> None:
+            try:
+                self._refuse_out_of_service()
+                admitted.append(self._requests.submit(request, answer.give, answer.fail))
+            except CarouselError as error:
+                answer.fail(error)
+            except Exception as bug:  # noqa: BLE001 - as above
+                answer.fail(unexpected(bug, "a request over HTTP failed"))
+
+        def abandon() -> None:
+            for pending in admitted:
+                pending.abandon()
+
+        self._post(submit)
+        try:
+            return await answer.future
+        except asyncio.CancelledError:
+            self._post(abandon)
+            raise
+
+    def _refuse_out_of_service(self) -> None:
+        if self._lifecycle.phase is Phase.STARTING:
+            raise GoingAway("the server is starting: models are being loaded")
+        if self._lifecycle.draining:
+            raise GoingAway("the server is going away: another one will answer")
+
+
+def deadline_after(seconds: float) -> float:
+    """Say when so many seconds will have passed, on the loop's clock; inf for 0."""
+    return time.monotonic() + seconds if seconds else math.inf
+
+
+class _Answer(Generic[T]):
+    """A future of one event loop that another thread settles, once."""
+
+    def __init__(self) -> None:
+        self._home = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = self._home.create_future()
+
+    def give(self, value: T) -> None:
+        """Settle it with a value. From any thread."""
+        self._settle(lambda: self.future.set_result(value))
+
+    def fail(self, error: CarouselError) -> None:
+        """Settle it with an error. From any thread."""
+        self._settle(lambda: self.future.set_exception(error))
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: the server is going down, and nothing waits any more
+            self._home.call_soon_threadsafe(lambda: None if self.future.done() else settle())

@@ -1,0 +1,50 @@
+"""One HTTP connection: uvicorn's own, with a limit to how many there are and how long a request's headers may take."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from carousel.http.endpoint import Bounds
+
+
+class Connection(HttpToolsProtocol):
+    """A connection whose client has to send whole headers in time."""
+
+    def __init__(self, bounds: "Bounds", **options: Any) -> None:
+        super().__init__(**options)
+        self._bounds = bounds
+        self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take it, or close it where there are as many as may be."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn's own narrower type
+        if len(self.connections) > self._bounds.connections:
+            self.transport.close()
+        else:
+            self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._headers_came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the headers of one more request."""
+        super().on_message_begin()
+        self._expect_headers()
+
+    def on_headers_complete(self) -> None:
+        """Stop to wait: the application bounds the body's time."""
+        self._headers_came()
+        super().on_headers_complete()
+
+    def _expect_headers(self) -> None:
+        self._headers_came()
+        self._late = self.loop.call_later(self._bounds.header_seconds, self.transport.close)
+
+    def _headers_came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None

@@ -1,0 +1,77 @@
+"""Everything that is served over HTTP, put together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carousel.http.bodies import Bodies
+from carousel.http.bridge import Bridge
+from carousel.http.clients import client_of
+from carousel.http.failures import answer
+from carousel.http.probes import Exposition, Probes
+from carousel.http.rest import Rest
+from carousel.serving import Catalog, Lifecycle, Limits, Requests
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How it is served.
+
+    Attributes:
+        max_body_bytes: Of one request, inflated.
+        seconds: After which a request is given up; 0 for never. Its body has to come in that time too.
+        client_header: The header that names a client, for fair shares; None for its address.
+        cors_origins: Whose pages may call it from a browser; "*" for all.
+    """
+
+    max_body_bytes: int
+    seconds: float
+    client_header: str | None = None
+    cors_origins: tuple[str, ...] = ()
+
+
+def site(
+    catalog: Catalog,
+    requests: Requests,
+    lifecycle: Lifecycle,
+    limits: Limits,
+    options: Options,
+    *,
+    post: Callable[[Callable[[], None]], None],
+    serving: Callable[[], bool],
+    exposition: Exposition,
+) -> Starlette:
+    """Put the application together.
+
+    `post` brings a function to the loop's thread, to which the first three belong; `serving` says there whether
+    requests can be answered; `exposition` writes the metrics.
+    """
+    bridge = Bridge(post, requests, lifecycle)
+    bodies = Bodies(options.max_body_bytes, limits.held_bytes, options.seconds or 30.0)
+    cors = Middleware(
+        CORSMiddleware, allow_origins=options.cors_origins, allow_methods=("GET", "POST"), allow_headers=("*",)
+    )
+    return Starlette(
+        routes=[
+            *Probes(bridge, lifecycle, serving, exposition).routes,
+            *Rest(bridge, catalog, bodies, limits, partial(client_of, options.client_header), options.seconds).routes,
+        ],
+        middleware=[cors] if options.cors_origins else [],
+        exception_handlers={HTTPException: _unknown},
+    )
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    """Answer what no route takes."""
+    assert isinstance(error, HTTPException)
+    text = f"there is no {request.method} {request.url.path[:256]} here" if error.status_code == 404 else error.detail
+    response = answer({"error": text}, error.status_code)
+    response.headers.update(error.headers or {})
+    return response

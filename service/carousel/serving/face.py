@@ -1,0 +1,65 @@
+"""A version as clients of its author's own names see it: signatures, each with named inputs and outputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from carousel.artifact import LAST_STEP, SEQUENCE, SERVING, Column, Layout, TensorSpec
+from carousel.errors import InvalidRequest, Violation
+from carousel.serving.version import Version
+from carousel.tensors import Floats, Samples
+
+_SHOWN = 64  # characters of a name that there is not
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One signature by name.
+
+    Attributes:
+        name: As clients call it.
+        takes: The author's inputs.
+        gives: The outputs: the author's own, or one of those that Carousel adds.
+    """
+
+    name: str
+    takes: Layout
+    gives: Layout
+
+    def choose(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Resolve which outputs are wanted: those of `names`, all where it is empty.
+
+        Raises:
+            InvalidRequest: There is no such output, or one is named twice.
+        """
+        known = self.gives.names
+        for i, name in enumerate(names):
+            if name not in known:
+                expected = f"Outputs expected to be in the set {{{','.join(known)}}}."
+                found = f"output tensor alias not found in signature: {name[:_SHOWN]} {expected}"
+                raise InvalidRequest((Violation("", found),))
+            if name in names[:i]:
+                raise InvalidRequest((Violation("", f"duplicate output tensor alias: {name}"),))
+        return tuple(names) or known
+
+    def split(self, outputs: Sequence[Floats], names: Sequence[str]) -> list[dict[str, Samples]]:
+        """Take the answer of each sequence apart: [timesteps, ...] or [...] by output name, for each."""
+        return [self.gives.split(output, names) for output in outputs]
+
+
+def faces(version: Version) -> Mapping[str, Face]:
+    """Give every signature of a version by name.
+
+    `serving_default` is the author's own. Where that is one output, `sequence` gives every timestep's and `last_step`
+    the last one's, whichever of them the author chose.
+    """
+    signature = version.signature
+    takes, gives = signature.takes, signature.gives
+    found = {SERVING: Face(SERVING, takes, gives), signature.function: Face(signature.function, takes, gives)}
+    if len(gives.columns) == 1:
+        units = signature.units
+        if signature.sequence is not None:
+            every_step = TensorSpec(SEQUENCE, "float32", (None, signature.sequence.shape[1], units))
+            found[SEQUENCE] = Face(SEQUENCE, takes, Layout((Column(every_step, 0, units, timewise=True),)))
+        last = TensorSpec(LAST_STEP, "float32", (None, units))
+        found[LAST_STEP] = Face(LAST_STEP, takes, Layout((Column(last, 0, units, timewise=False),)))
+    return found
