@@ -117,6 +117,8 @@ class Server:
                 self._lifecycle,
                 limits,
                 _http_options(settings),
+                self._services.infer,
+                self._loader,
                 post=self._post,
                 serving=lambda: self._services.health.serving,
                 exposition=metrics.exposition(shared.readings if shared else self.ask_readings),
@@ -300,7 +302,13 @@ def _options(settings: Settings) -> Options:
 
 def _http_options(settings: Settings) -> http.Options:
     origins = tuple(origin.strip() for origin in (settings.http_cors_origins or "").split(",") if origin.strip())
-    return http.Options(settings.max_message_bytes, settings.http_timeout_seconds, settings.client_metadata, origins)
+    return http.Options(
+        settings.max_message_bytes,
+        settings.http_timeout_seconds,
+        settings.client_metadata,
+        origins,
+        settings.repository_control,
+    )
 
 
 def _tls_files(settings: Settings) -> TlsFiles | None:

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from carousel.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded, Violation
 
-_GZIP = 16 + zlib.MAX_WBITS
+_PACKED = 32 + zlib.MAX_WBITS  # gzip or zlib, which HTTP calls deflate
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Bodies:
         """Read the body of a request. The caller closes it once nothing of it is needed any more.
 
         Raises:
-            InvalidRequest: It is too large, or says that it is gzip and is not.
+            InvalidRequest: It is too large, or says that it is compressed and is not.
             Overloaded: The bodies that are here already take too much.
             DeadlineExceeded: It did not come in time.
             Cancelled: The client is gone.
@@ -53,7 +53,8 @@ class Bodies:
         except BaseException:
             body.close()
             raise
-        if "gzip" in request.headers.get("content-encoding", ""):
+        encoding = request.headers.get("content-encoding", "")
+        if "gzip" in encoding or "deflate" in encoding:
             body.inflate()
         return body
 
@@ -92,13 +93,13 @@ class Body:
         self._pieces.append(piece)
 
     def inflate(self) -> None:
-        """Make gzip what it holds, and no more of it than is allowed. Raises as `Bodies.read`."""
-        inflater, packed = zlib.decompressobj(_GZIP), self.content
+        """Unpack what it holds, and no more of it than is allowed. Raises as `Bodies.read`."""
+        inflater, packed = zlib.decompressobj(_PACKED), self.content
         self.close()
         try:
             self.add(inflater.decompress(packed, self._bodies.max_bytes + 1))
         except zlib.error as error:
-            raise InvalidRequest((Violation("body", f"is said to be gzip and is not: {error}"),)) from None
+            raise InvalidRequest((Violation("body", f"is said to be compressed and is not: {error}"),)) from None
 
     def close(self) -> None:
         """Let go of it."""

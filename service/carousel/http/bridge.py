@@ -12,6 +12,9 @@ from carousel.serving import Lifecycle, Pending, Phase, Request, Requests, unexp
 
 T = TypeVar("T")
 
+Answer = Callable[[T], None]
+Fail = Callable[[CarouselError], None]
+
 
 class Bridge:
     """Asks the loop's thread, for coroutines of another. Its methods belong to the asking thread's event loop."""
@@ -47,23 +50,31 @@ class Bridge:
         Raises:
             CarouselError: It was refused, or failed.
         """
-        answer: _Answer[Pending] = _Answer()
-        admitted: list[Pending] = []
+        return await self.begin(lambda give, fail: self._requests.submit(request, give, fail).abandon)
 
-        def submit() -> None:
+    async def begin(self, begin: Callable[[Answer[T], Fail], Callable[[], None]]) -> T:
+        """Begin on the loop's thread what is answered there later, once; cancelled, call what `begin` returned.
+
+        Raises:
+            CarouselError: It was refused, or failed.
+        """
+        answer: _Answer[T] = _Answer()
+        begun: list[Callable[[], None]] = []
+
+        def run() -> None:
             try:
                 self._refuse_out_of_service()
-                admitted.append(self._requests.submit(request, answer.give, answer.fail))
+                begun.append(begin(answer.give, answer.fail))
             except CarouselError as error:
                 answer.fail(error)
             except Exception as bug:  # noqa: BLE001 - as above
                 answer.fail(unexpected(bug, "a request over HTTP failed"))
 
         def abandon() -> None:
-            for pending in admitted:
-                pending.abandon()
+            for each in begun:
+                each()
 
-        self._post(submit)
+        self._post(run)
         try:
             return await answer.future
         except asyncio.CancelledError:

@@ -17,6 +17,8 @@ from carousel.http.clients import client_of
 from carousel.http.failures import answer
 from carousel.http.probes import Exposition, Probes
 from carousel.http.rest import Rest
+from carousel.http.v2 import OpenInference
+from carousel.oip import Infer, Repository
 from carousel.serving import Catalog, Lifecycle, Limits, Requests
 
 
@@ -29,12 +31,14 @@ class Options:
         seconds: After which a request is given up; 0 for never. Its body has to come in that time too.
         client_header: The header that names a client, for fair shares; None for its address.
         cors_origins: Whose pages may call it from a browser; "*" for all.
+        repository_control: Whether models are loaded and unloaded by request.
     """
 
     max_body_bytes: int
     seconds: float
     client_header: str | None = None
     cors_origins: tuple[str, ...] = ()
+    repository_control: bool = False
 
 
 def site(
@@ -43,6 +47,8 @@ def site(
     lifecycle: Lifecycle,
     limits: Limits,
     options: Options,
+    infer: Infer,
+    repository: Repository,
     *,
     post: Callable[[Callable[[], None]], None],
     serving: Callable[[], bool],
@@ -62,6 +68,18 @@ def site(
         routes=[
             *Probes(bridge, lifecycle, serving, exposition).routes,
             *Rest(bridge, catalog, bodies, limits, partial(client_of, options.client_header), options.seconds).routes,
+            *OpenInference(
+                bridge,
+                catalog,
+                bodies,
+                limits,
+                infer,
+                repository,
+                serving,
+                partial(client_of, options.client_header),
+                seconds=options.seconds,
+                control=options.repository_control,
+            ).routes,
         ],
         middleware=[cors] if options.cors_origins else [],
         exception_handlers={HTTPException: _unknown},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from carousel.oip import Infer, Repository, Rules, Sequences
 from carousel.rpc.health import HEALTH, Health
 from carousel.rpc.interceptors import (
     Counting,
@@ -14,7 +15,7 @@ from carousel.rpc.interceptors import (
     refusing_while_draining,
     requiring_tls,
 )
-from carousel.rpc.open_inference import OPEN_INFERENCE, OpenInference, Repository
+from carousel.rpc.open_inference import OPEN_INFERENCE, OpenInference
 from carousel.rpc.reflection import REFLECTION, Reflection
 from carousel.rpc.stream import Streams
 from carousel.rpc.v1 import INFERENCE, Inference
@@ -48,6 +49,7 @@ class Services:
         health: What is said of this server.
         streams: The open streams.
         requests: The neck that every request for whole sequences passes.
+        infer: Those of the Open Inference Protocol, and its live sequences.
         counting: What is counted of every call.
     """
 
@@ -61,6 +63,7 @@ class Services:
         options: Options,
     ) -> None:
         self.requests = requests = Requests(catalog, limits)
+        self.infer = Infer(requests, Sequences(catalog, sessions), Rules(limits, options.convert_floats))
         self.streams = Streams(lifecycle)
         self.health = Health(frozenset({INFERENCE, OPEN_INFERENCE}), self.streams)
         self.counting = Counting()
@@ -68,13 +71,11 @@ class Services:
             *Inference(catalog, requests, sessions, self.streams, limits).methods,
             *OpenInference(
                 catalog,
-                requests,
-                sessions,
+                self.infer,
                 self.streams,
                 limits,
                 self.health,
                 repository,
-                convert=options.convert_floats,
                 control=options.repository_control,
             ).methods,
             *self.health.methods,

@@ -127,7 +127,7 @@ def test_bodies_are_bounded(server):
         assert inflated.status_code == 400
         assert "the limit is 10000" in inflated.json()["error"]
         lie = web.post("/v1/models/small:predict", content=b"{}", headers={"content-encoding": "gzip"})
-        assert lie.json()["error"].startswith("body: is said to be gzip and is not: ")
+        assert lie.json()["error"].startswith("body: is said to be compressed and is not: ")
 
         def slowly():
             yield b" "

@@ -1,6 +1,5 @@
 """The Open Inference Protocol with Triton's extensions: its messages read and written."""
 
-from carousel.rpc.open_inference.control import Repository
 from carousel.rpc.open_inference.grpc_inference import OPEN_INFERENCE, OpenInference
 
-__all__ = ["OPEN_INFERENCE", "OpenInference", "Repository"]
+__all__ = ["OPEN_INFERENCE", "OpenInference"]

@@ -2,35 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from carousel.errors import CarouselError
+from carousel.oip import Repository, write_index
 from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import fail
 from carousel.serving import Catalog
 from carousel.stubs.oip.open_inference_pb2 import (
     RepositoryIndexRequest,
-    RepositoryIndexResponse,
     RepositoryModelLoadRequest,
     RepositoryModelLoadResponse,
     RepositoryModelUnloadRequest,
     RepositoryModelUnloadResponse,
 )
 from carousel.transport import Call, Code, Status
-
-
-class Repository(Protocol):
-    """Loads and unloads models; `then` is called on the loop's thread with the error, or None."""
-
-    def load(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
-        """Serve a model from now on."""
-
-    def unload(self, name: str, then: Callable[[CarouselError | None], None]) -> None:
-        """Serve a model no more."""
-
-    @property
-    def rejected(self) -> dict[tuple[str, int], str]:
-        """Why each version that cannot be served cannot, by name and version."""
 
 
 class RepositoryMethods:
@@ -54,17 +39,7 @@ class RepositoryMethods:
     def index(self, call: Call, message: bytes) -> None:
         """List the versions that are served, on their way out, or rejected."""
         ready = parse(RepositoryIndexRequest, message).ready
-        response = RepositoryIndexResponse()
-        served = {(model.version.name, model.version.number) for model in self._catalog}
-        for model in self._catalog.all_versions():
-            again = (model.version.name, model.version.number) in served
-            if not (model.closing and (ready or again)):
-                state, reason = ("UNLOADING", "finishing what it holds") if model.closing else ("READY", "")
-                version = model.version
-                response.models.add(name=version.name, version=str(version.number), state=state, reason=reason)
-        if not ready:
-            for (name, number), reason in sorted(self._repository.rejected.items()):
-                response.models.add(name=name, version=str(number), state="UNAVAILABLE", reason=reason)
+        response = write_index(self._catalog, self._repository, ready=ready)
         call.reply(response.SerializeToString())
 
     def load(self, call: Call, message: bytes) -> None:

@@ -4,17 +4,22 @@ from collections.abc import Callable
 from functools import partial
 
 from carousel.errors import CarouselError
+from carousel.oip import (
+    EXTENSIONS,
+    Infer,
+    Repository,
+    read_version,
+    write_config,
+    write_metadata,
+    write_statistics,
+)
 from carousel.rpc.checks import parse
 from carousel.rpc.health import Health
 from carousel.rpc.interceptors import Kind, Method, fail
-from carousel.rpc.open_inference.control import Repository, RepositoryMethods
-from carousel.rpc.open_inference.descriptions import write_config, write_metadata, write_statistics
-from carousel.rpc.open_inference.infer import Infer
-from carousel.rpc.open_inference.infer_request import Rules, read_version
+from carousel.rpc.open_inference.control import RepositoryMethods
 from carousel.rpc.open_inference.infer_stream import InferStream
-from carousel.rpc.open_inference.sequences import Sequences
 from carousel.rpc.stream import Streams
-from carousel.serving import Catalog, Limits, Model, Requests, Sessions
+from carousel.serving import Catalog, Limits, Model
 from carousel.stubs.oip import open_inference_pb2 as pb
 from carousel.telemetry import version
 from carousel.transport import Call, Code, Status
@@ -22,7 +27,6 @@ from carousel.wire import trace_of
 
 OPEN_INFERENCE: str = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 
-_EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "sequence", "statistics")
 _REFUSED = {
     "SystemSharedMemoryStatus": "shared memory is not served: send tensors in the request",
     "SystemSharedMemoryRegister": "shared memory is not served: send tensors in the request",
@@ -45,22 +49,20 @@ class OpenInference:
     def __init__(
         self,
         catalog: Catalog,
-        requests: Requests,
-        sessions: Sessions,
+        infer: Infer,
         streams: Streams,
         limits: Limits,
         health: Health,
         repository: Repository,
         *,
-        convert: bool,
         control: bool,
     ) -> None:
-        """Serve what is in the catalog; `convert` takes FP64 and FP16, `control` allows loading by request."""
+        """Serve what is in the catalog; `control` allows loading by request."""
         self._catalog = catalog
         self._limits = limits
         self._health = health
         self._streams = streams
-        self._infer = Infer(requests, Sequences(catalog, sessions), Rules(limits, convert))
+        self._infer = infer
         unary: dict[str, Callable[[Call, bytes], None]] = {
             "ServerLive": self.server_live,
             "ServerReady": self.server_ready,
@@ -102,7 +104,7 @@ class OpenInference:
     def server_metadata(self, call: Call, message: bytes) -> None:
         """Say what this server is."""
         parse(pb.ServerMetadataRequest, message)
-        response = pb.ServerMetadataResponse(name="carousel", version=version(), extensions=_EXTENSIONS)
+        response = pb.ServerMetadataResponse(name="carousel", version=version(), extensions=EXTENSIONS)
         call.reply(response.SerializeToString())
 
     def model_metadata(self, call: Call, message: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from carousel.errors import CarouselError, GoingAway
-from carousel.rpc.open_inference.infer import Infer
+from carousel.oip import Infer
 from carousel.rpc.stream import Stream, Streams
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from carousel.transport import Call

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol, generated from protos/carousel/oip. Of `rpc.open_inference` alone."""
+"""The Open Inference Protocol, generated from protos/carousel/oip. Of `oip` and `rpc.open_inference`."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 from carousel.errors import CarouselError
-from carousel.rpc.open_inference.infer_request import InferRequest, Rules
-from carousel.rpc.open_inference.infer_response import write_response
-from carousel.rpc.open_inference.sequences import Sequences
+from carousel.oip.infer_request import InferRequest, Rules
+from carousel.oip.infer_response import write_response
+from carousel.oip.sequences import Sequences
 from carousel.serving import Pending, Requests
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 

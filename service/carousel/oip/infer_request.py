@@ -8,8 +8,8 @@ import numpy as np
 
 from carousel.artifact import INPUTS, LAST_STEP
 from carousel.errors import InvalidRequest, Violation
-from carousel.rpc.open_inference.contents import DATATYPES, FLOATS, INTEGERS, NUMBERS, read_tensor
-from carousel.rpc.open_inference.parameters import Parameters, read_parameters
+from carousel.oip.contents import DATATYPES, FLOATS, INTEGERS, NUMBERS, read_tensor
+from carousel.oip.parameters import Parameters, read_parameters
 from carousel.serving import Limits, Request, Start, Tensors, Version
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
 from carousel.tensors import Floats, Samples, describe

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
-from carousel.rpc.open_inference.infer_request import InferRequest
-from carousel.rpc.open_inference.infer_response import write_response
+from carousel.oip.infer_request import InferRequest
+from carousel.oip.infer_response import write_response
 from carousel.serving import BEGINNING, Catalog, Ending, Session, Sessions, expired, refuse_sliding
 from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from carousel.batching import Sequence
-from carousel.rpc.open_inference.contents import write_output
-from carousel.rpc.open_inference.infer_request import InferRequest
+from carousel.oip.contents import write_output
+from carousel.oip.infer_request import InferRequest
 from carousel.serving import Version
 from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 from carousel.tensors import Floats, Samples

@@ -5,12 +5,13 @@ import time
 import numpy as np
 
 from carousel.artifact import TensorSpec
-from carousel.rpc.open_inference.contents import DATATYPES
+from carousel.oip.contents import DATATYPES
 from carousel.serving import Model
 from carousel.stubs.oip import model_config_pb2
 from carousel.stubs.oip.model_config_pb2 import DataType, ModelConfig
 from carousel.stubs.oip.open_inference_pb2 import ModelMetadataResponse, ModelStatistics, StatisticDuration
 
+EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "sequence", "statistics")
 _PLATFORM = "tensorflow_savedmodel"  # what lies in the repository, whichever engine runs it
 
 

@@ -12,11 +12,11 @@ FLOATS = ("FP32", "FP64", "FP16")
 INTEGERS = ("INT32", "INT64")
 NUMBERS = (*FLOATS, *INTEGERS, "INT16", "INT8", "UINT8", "BOOL")
 
-_DTYPES = {
+DTYPES = {
     name: np.dtype(code)
     for name, code in zip(NUMBERS, ("<f4", "<f8", "<f2", "<i4", "<i8", "<i2", "i1", "u1", "?"), strict=True)
 }
-DATATYPES = {dtype: name for name, dtype in _DTYPES.items()}
+DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
 """The protocol's words for what a model may take and give."""
 
 _MAX_RANK = 8
@@ -64,7 +64,7 @@ def read_tensor(
 
 def _contents(tensor: ModelInferRequest.InferInputTensor, raw: bytes | None) -> tuple[Samples | None, str]:
     """Read the elements in a row, or say what is wrong with them."""
-    name, dtype, elements = tensor.datatype, _DTYPES[tensor.datatype], math.prod(tensor.shape)
+    name, dtype, elements = tensor.datatype, DTYPES[tensor.datatype], math.prod(tensor.shape)
     needs = f"shape {describe(tensor.shape)} of {name} needs"
     if raw is not None:
         if len(raw) == dtype.itemsize * elements:
