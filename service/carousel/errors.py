@@ -7,6 +7,8 @@
     ├── SnapshotRefused           a state is damaged, of another model, or of the wrong shape
     ├── SessionExpired            a live sequence was idle for too long
     ├── Overloaded                the work would not be done in time; says when to come back
+    ├── Unauthenticated           no token, or one that is not known or has ended
+    ├── Forbidden                 a token that is not for this
     ├── GoingAway                 the server is draining or the version is being unloaded
     ├── DeadlineExceeded          the deadline passed before the answer was ready
     ├── Cancelled                 the client went away
@@ -77,6 +79,14 @@ class Overloaded(CarouselError):
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unauthenticated(CarouselError):
+    """A token is needed and none came, or one that is not known, has ended, or is not signed as it should be."""
+
+
+class Forbidden(CarouselError):
+    """The token is known, and not for this."""
 
 
 class GoingAway(CarouselError):

@@ -13,6 +13,7 @@ from types import FrameType
 import grpc
 
 from carousel import http, transport
+from carousel.access import Access, JsonWebTokens, Tokens
 from carousel.batching import Admission
 from carousel.loop import Loop
 from carousel.rpc.methods import Options, Services
@@ -61,6 +62,7 @@ class Server:
         """
         self._settings = settings
         self._credentials = _credentials(settings)
+        self._access = _access(settings)
         self._held = [] if shared else [Port(settings.host, number) for number in settings.grpc_ports]
         self._ports = settings.grpc_ports if shared else tuple(held.number for held in self._held)
         self.port = self._ports[0]
@@ -90,7 +92,7 @@ class Server:
         )
         self._loader = Loader(self._follower, policies, self._post, every=settings.poll_seconds)
         self._services = Services(
-            self._catalog, self._sessions, self._loader, self._lifecycle, limits, _options(settings)
+            self._catalog, self._sessions, self._loader, self._lifecycle, limits, self._access, _options(settings)
         )
         self._transport = transport.Server(
             self._services.methods,
@@ -119,6 +121,7 @@ class Server:
                 _http_options(settings),
                 self._services.infer,
                 self._loader,
+                self._access,
                 post=self._post,
                 serving=lambda: self._services.health.serving,
                 exposition=metrics.exposition(shared.readings if shared else self.ask_readings),
@@ -136,8 +139,10 @@ class Server:
         if self._early:
             self._endpoint.start()
         self._loader.start(lambda: self._listen(announce))
+        self._access.start()
         self._sweep()
         self._loop.run()
+        self._access.stop()
         self._loader.stop()
         self._endpoint.stop()
         self._transport.close()
@@ -236,6 +241,8 @@ class Server:
         try:
             for number, credentials in zip(self._ports, (self._credentials, None), strict=False):
                 self._transport.listen(self._settings.host, number, credentials)
+            if self._settings.admin_socket is not None:
+                self._transport.listen_locally(self._settings.admin_socket)
         except OSError as error:
             logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
             self._status = 1
@@ -297,6 +304,7 @@ def _options(settings: Settings) -> Options:
         convert_floats=settings.oip_convert_floats,
         repository_control=settings.repository_control,
         client_metadata=settings.client_metadata,
+        admin_is_local=settings.admin_socket is not None,
     )
 
 
@@ -308,6 +316,7 @@ def _http_options(settings: Settings) -> http.Options:
         settings.client_metadata,
         origins,
         settings.repository_control,
+        settings.admin_socket is not None,
     )
 
 
@@ -315,6 +324,16 @@ def _tls_files(settings: Settings) -> TlsFiles | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
+def _access(settings: Settings) -> Access:
+    web_tokens = None
+    if settings.jwt_keys is not None and settings.jwt_audience is not None:
+        web_tokens = JsonWebTokens(settings.jwt_keys, settings.jwt_audience, settings.jwt_issuer)
+    access = Access(None if settings.tokens is None else Tokens(settings.tokens), web_tokens)
+    if not access.open and settings.tls_certificate is None:
+        logger.warning("tokens are asked for without TLS: whoever sees the network traffic can read and use them")
+    return access
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

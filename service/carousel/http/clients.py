@@ -2,14 +2,16 @@
 
 from starlette.requests import Request
 
+from carousel.http.doors import CLIENT
+
 _MAX_NAME = 256  # characters
 
 
 def client_of(header: str | None, request: Request) -> str:
-    """Name the client of a request: by the header of this name, or else by its address, as over gRPC."""
-    named = request.headers.get(header) if header else None
+    """Name the client of a request: by the header of this name, or else by its token or address, as over gRPC."""
+    named = request.headers.get(header) if header else request.scope.get(CLIENT)
     if named:
-        return named[:_MAX_NAME]
+        return str(named)[:_MAX_NAME]
     if request.client is None:
         return ""
     host = request.client.host

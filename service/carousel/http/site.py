@@ -11,9 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carousel.access import Access
 from carousel.http.bodies import Bodies
 from carousel.http.bridge import Bridge
 from carousel.http.clients import client_of
+from carousel.http.doors import Doors
 from carousel.http.failures import answer
 from carousel.http.probes import Exposition, Probes
 from carousel.http.rest import Rest
@@ -32,6 +34,7 @@ class Options:
         client_header: The header that names a client, for fair shares; None for its address.
         cors_origins: Whose pages may call it from a browser; "*" for all.
         repository_control: Whether models are loaded and unloaded by request.
+        admin_is_local: Whether what changes things is not served here at all.
     """
 
     max_body_bytes: int
@@ -39,6 +42,7 @@ class Options:
     client_header: str | None = None
     cors_origins: tuple[str, ...] = ()
     repository_control: bool = False
+    admin_is_local: bool = False
 
 
 def site(
@@ -49,6 +53,7 @@ def site(
     options: Options,
     infer: Infer,
     repository: Repository,
+    access: Access,
     *,
     post: Callable[[Callable[[], None]], None],
     serving: Callable[[], bool],
@@ -64,6 +69,7 @@ def site(
     cors = Middleware(
         CORSMiddleware, allow_origins=options.cors_origins, allow_methods=("GET", "POST"), allow_headers=("*",)
     )
+    doors = Middleware(Doors, access=access, admin_is_local=options.admin_is_local)
     return Starlette(
         routes=[
             *Probes(bridge, lifecycle, serving, exposition).routes,
@@ -81,7 +87,8 @@ def site(
                 control=options.repository_control,
             ).routes,
         ],
-        middleware=[cors] if options.cors_origins else [],
+        # A browser asks by a preflight, without a token, whether it may send one: CORS stands before the doors.
+        middleware=[*([cors] if options.cors_origins else []), doors],
         exception_handlers={HTTPException: _unknown},
     )
 

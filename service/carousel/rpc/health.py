@@ -32,8 +32,8 @@ class Health:
         self._watches: dict[_Watch, None] = {}
         self._streams = streams
         self.methods = (
-            Method(HEALTH, "Check", Kind.UNARY, self._check),
-            Method(HEALTH, "Watch", Kind.SERVER_STREAM, self._watch),
+            Method(HEALTH, "Check", Kind.UNARY, self._check, None),
+            Method(HEALTH, "Watch", Kind.SERVER_STREAM, self._watch, None),
         )
 
     @property

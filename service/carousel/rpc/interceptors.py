@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from grpc import StatusCode
 
-from carousel.errors import CarouselError, GoingAway
+from carousel.access import Access, Scope
+from carousel.errors import CarouselError, Forbidden, GoingAway
 from carousel.serving import Lifecycle, unexpected
 from carousel.telemetry import RpcCounters
 from carousel.transport import Call, Code, Status, Streaming, Unary
@@ -37,12 +38,14 @@ class Method:
         name: The method's own.
         kind: How many messages go each way.
         handler: Serves a call.
+        scope: What its callers need where tokens are asked for; None for what anybody may know.
     """
 
     service: str
     name: str
     kind: Kind
     handler: Handler
+    scope: Scope | None = Scope.PREDICT
 
     @property
     def path(self) -> str:
@@ -101,7 +104,7 @@ def requiring_tls(but: frozenset[str]) -> Interceptor:
             return handler
 
         def guarded(call: Call, *message: bytes) -> None:
-            if call.secure:
+            if call.secure or call.local:
                 handler(call, *message)
             else:
                 text = f"{call.method} is served over TLS; this port is for health alone"
@@ -110,6 +113,39 @@ def requiring_tls(but: frozenset[str]) -> Interceptor:
         return guarded
 
     return interceptor
+
+
+def requiring_tokens(access: Access, *, name_clients: bool) -> Interceptor:
+    """Serve whoever brings a token for the method's scope; `name_clients` makes shares theirs, not their addresses'."""
+
+    def interceptor(method: Method, handler: Handler) -> Handler:
+        scope = method.scope
+        if scope is None or access.open:
+            return handler
+
+        def guarded(call: Call, *message: bytes) -> None:
+            named = next((value for key, value in call.metadata if key == "authorization"), None)
+            client = access.check(named if isinstance(named, str) else None, scope)
+            if name_clients:
+                call.client = f"token:{client}"[:_CLIENT]
+            handler(call, *message)
+
+        return guarded
+
+    return interceptor
+
+
+def keeping_admin_local(method: Method, handler: Handler) -> Handler:
+    """Serve what changes things over the Unix socket alone."""
+    if method.scope is not Scope.ADMIN:
+        return handler
+
+    def guarded(call: Call, *message: bytes) -> None:
+        if not call.local:
+            raise Forbidden(f"{call.method} is served on the server's admin_socket alone")
+        handler(call, *message)
+
+    return guarded
 
 
 def knowing_clients(key: str | None) -> Interceptor:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from carousel.access import Access
 from carousel.oip import Infer, Repository, Rules, Sequences
 from carousel.rpc.health import HEALTH, Health
 from carousel.rpc.interceptors import (
@@ -11,9 +12,11 @@ from carousel.rpc.interceptors import (
     Method,
     answering_errors,
     intercepted,
+    keeping_admin_local,
     knowing_clients,
     refusing_while_draining,
     requiring_tls,
+    requiring_tokens,
 )
 from carousel.rpc.open_inference import OPEN_INFERENCE, OpenInference
 from carousel.rpc.reflection import REFLECTION, Reflection
@@ -31,7 +34,9 @@ class Options(NamedTuple):
         tls: Whether everything but health is served over TLS alone.
         convert_floats: Whether the Open Inference Protocol takes FP64 and FP16 inputs, rounded to FP32.
         repository_control: Whether models are loaded and unloaded by request.
-        client_metadata: The metadata key that names a client, for fair shares; None for the peer's address.
+        client_metadata: The metadata key that names a client, for fair shares; without one the token's name does, or
+            the peer's address.
+        admin_is_local: Whether what changes things is served over a Unix socket alone.
     """
 
     reflection: bool
@@ -39,6 +44,7 @@ class Options(NamedTuple):
     convert_floats: bool
     repository_control: bool
     client_metadata: str | None
+    admin_is_local: bool
 
 
 class Services:
@@ -60,6 +66,7 @@ class Services:
         repository: Repository,
         lifecycle: Lifecycle,
         limits: Limits,
+        access: Access,
         options: Options,
     ) -> None:
         self.requests = requests = Requests(catalog, limits)
@@ -89,6 +96,8 @@ class Services:
             answering_errors,
             knowing_clients(options.client_metadata),
             *((requiring_tls(probed),) if options.tls else ()),
+            *((keeping_admin_local,) if options.admin_is_local else ()),
+            requiring_tokens(access, name_clients=options.client_metadata is None),
             refusing_while_draining(lifecycle, probed),
         )
         self.methods: Mapping[str, Unary | Streaming] = {

@@ -156,6 +156,17 @@ class Security(_Group):
     tls_certificate: Path | None = Field(None, description="PEM certificate chain; with tls_key turns TLS on.")
     tls_key: Path | None = Field(None, description="PEM private key, without a passphrase.")
     tls_client_ca: Path | None = Field(None, description="PEM roots; with them every client needs a certificate.")
+    tokens: Path | None = Field(
+        None, description="A TOML file of bearer tokens; with it every call but health needs one, and its scope."
+    )
+    jwt_keys: Path | None = Field(
+        None, description="Public keys, in PEM or as a JSON Web Key Set: tokens that they signed are taken."
+    )
+    jwt_audience: str | None = Field(None, description="With jwt_keys: the audience that tokens must name.")
+    jwt_issuer: str | None = Field(None, description="With jwt_keys: the issuer that tokens must name.")
+    admin_socket: Path | None = Field(
+        None, description="A Unix socket: what changes models is served there alone, to this user's programs."
+    )
     health_port: int | None = Field(
         None, ge=0, le=65535, description="With TLS: a plaintext port for health alone, for Kubernetes' probes."
     )
@@ -213,6 +224,20 @@ class Settings(Network, Http, Models, Limits, LiveSequences, Shutdown, Security,
         for name in ("tls_client_ca", "health_port"):
             if getattr(self, name) is not None and self.tls_certificate is None:
                 raise ValueError(f"{name} needs tls_certificate and tls_key")
+        return self
+
+    @model_validator(mode="after")
+    def _web_tokens_are_whole(self) -> Self:
+        if (self.jwt_keys is None) != (self.jwt_audience is None):
+            raise ValueError("jwt_keys and jwt_audience go together: a token for someone else is none for this server")
+        if self.jwt_issuer is not None and self.jwt_keys is None:
+            raise ValueError("jwt_issuer needs jwt_keys and jwt_audience")
+        return self
+
+    @model_validator(mode="after")
+    def _one_process_holds_the_socket(self) -> Self:
+        if self.admin_socket is not None and self.workers > 1:
+            raise ValueError("admin_socket needs workers = 1: a call reaches one worker only")
         return self
 
     @model_validator(mode="after")

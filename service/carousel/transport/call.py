@@ -103,6 +103,11 @@ class Call:
         """Whether the call came over TLS."""
         return self.identities.get("transport_security_type") == (b"ssl",)
 
+    @property
+    def local(self) -> bool:
+        """Whether the call came over a Unix socket, which file permissions keep."""
+        return self.peer.startswith("unix:")
+
     def reply(self, message: bytes) -> None:
         """Answer with one message and status OK."""
         if self._opened:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import grpc
@@ -135,6 +136,15 @@ class Server:
             raise OSError(f"cannot listen on {address}: {_why_not(host, port)}")
         self._ports.add(bound)
         return bound
+
+    def listen_locally(self, path: Path) -> None:
+        """Bind a Unix socket that only this user may open. Before `start`.
+
+        Raises OSError where it cannot be bound.
+        """
+        if not self._server.add_http2_port(f"unix:{path.absolute()}".encode()):
+            raise OSError(f"cannot listen on {path}: it cannot be made there, or another server listens on it")
+        path.chmod(0o600)
 
     def start(self) -> None:
         """Begin to accept calls."""

@@ -24,6 +24,8 @@ _CODES: dict[type[CarouselError], StatusCode] = {
     errors.SnapshotRefused: StatusCode.INVALID_ARGUMENT,
     errors.SessionExpired: StatusCode.NOT_FOUND,
     errors.Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unauthenticated: StatusCode.UNAUTHENTICATED,
+    errors.Forbidden: StatusCode.PERMISSION_DENIED,
     errors.GoingAway: StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
     errors.Cancelled: StatusCode.CANCELLED,
@@ -49,6 +51,8 @@ _BY_CODE: dict[int, type[CarouselError]] = {
     for code, error in {
         StatusCode.NOT_FOUND: errors.ModelNotFound,
         StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
+        StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
+        StatusCode.PERMISSION_DENIED: errors.Forbidden,
         StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
         StatusCode.CANCELLED: errors.Cancelled,
         StatusCode.INTERNAL: errors.EngineFault,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from carousel.access import Scope
 from carousel.errors import CarouselError
 from carousel.oip import (
     EXTENSIONS,
@@ -76,7 +77,7 @@ class OpenInference:
             **{name: partial(_refuse, because) for name, because in _REFUSED.items()},
         }
         self.methods = (
-            *(Method(OPEN_INFERENCE, name, Kind.UNARY, function) for name, function in unary.items()),
+            *(Method(OPEN_INFERENCE, name, Kind.UNARY, each, _scope(name)) for name, each in unary.items()),
             Method(OPEN_INFERENCE, "ModelStreamInfer", Kind.BIDI_STREAM, self.model_stream_infer),
         )
 
@@ -153,3 +154,10 @@ class OpenInference:
 
 def _refuse(because: str, call: Call, _message: bytes) -> None:
     call.fail(Status(Code.UNIMPLEMENTED, because))
+
+
+def _scope(name: str) -> Scope | None:
+    """Say what the callers of a method need: anybody may ask whether the server is up, as of the health service."""
+    if name in {"ServerLive", "ServerReady"}:
+        return None
+    return Scope.ADMIN if name in {"RepositoryModelLoad", "RepositoryModelUnload", *_REFUSED} else Scope.PREDICT

@@ -1,0 +1,51 @@
+"""Tokens and scopes before everything that is served over HTTP."""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from carousel.access import Access
+from carousel.access import Scope as May
+from carousel.errors import CarouselError, Forbidden
+from carousel.http.failures import failure
+
+_OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+_METRICS = frozenset({"/metrics", "/monitoring/prometheus/metrics"})
+_CHANGING = ("/v2/repository/models/", "sharedmemory", "/trace", "/logging")  # a path that holds one changes something
+
+CLIENT = "carousel.client"
+"""Under this name the ASGI scope says whose token came."""
+
+
+class Doors:
+    """Lets a request through to `application` if its token is for what it asks; probes need none."""
+
+    def __init__(self, application: ASGIApp, access: Access, *, admin_is_local: bool) -> None:
+        """With `admin_is_local` nothing that changes models is served here."""
+        self._application = application
+        self._access = access
+        self._admin_is_local = admin_is_local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"] not in _OPEN:
+            try:
+                self._check(scope)
+            except CarouselError as error:
+                await failure(error)(scope, receive, send)
+                return
+        await self._application(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        may = _may(scope["path"])
+        if may is May.ADMIN and self._admin_is_local:
+            raise Forbidden("what changes models is served over gRPC, on the server's admin_socket alone")
+        client = self._access.check(Request(scope).headers.get("authorization"), may)
+        if client:
+            scope[CLIENT] = f"token:{client}"
+
+
+def _may(path: str) -> May:
+    """Say which scope a path needs: what is not known here is as a prediction."""
+    if path in _METRICS:
+        return May.METRICS
+    return May.ADMIN if any(part in path for part in _CHANGING) else May.PREDICT
