@@ -1,11 +1,14 @@
 """Cell graphs that no exporter writes: real graphs on the real engine, each with one fault."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 from onnx.helper import make_node
+
+from carousel.artifact import MANIFEST, Manifest
 
 
 def depend_on_the_batch(graph: Path) -> None:
@@ -45,3 +48,7 @@ def _add(graph: Path, nodes: list[onnx.NodeProto], *constants: onnx.TensorProto)
     model.graph.initializer.extend(constants)
     onnx.checker.check_model(model)
     onnx.save(model, graph)
+    named = graph.with_name(MANIFEST)
+    manifest = Manifest.model_validate_json(named.read_bytes())
+    digest = hashlib.sha256(graph.read_bytes()).hexdigest()
+    named.write_text(manifest.model_copy(update={"cell_graph_sha256": digest}).model_dump_json())

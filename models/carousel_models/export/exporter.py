@@ -1,5 +1,6 @@
 """A Keras model becomes a version in a model repository: complete, checked, or not there at all."""
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,7 @@ def _write(
         states=lowered.states,
         not_stepwise_because=lowered.not_stepwise_because,
         cell_graph=lowered.content is not None,
+        cell_graph_sha256=hashlib.sha256(lowered.content).hexdigest() if lowered.content is not None else "",
         not_lowered_because=lowered.not_lowered_because,
         min_timesteps=1 if lowered.stepwise and timesteps is None else least,
         vocabulary=inputs.vocabulary,

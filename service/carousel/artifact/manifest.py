@@ -59,6 +59,7 @@ class Manifest(BaseModel):
             whole model, which cannot be cut in time.
         not_stepwise_because: Why the model is whole; empty for a stepwise one.
         cell_graph: Whether an ONNX cell graph stands beside this manifest.
+        cell_graph_sha256: Of that file, in hexadecimal; empty in manifests of before it was kept.
         not_lowered_because: Why there is no cell graph; empty where there is one.
         min_timesteps: The shortest sequence that the model can answer.
         vocabulary: For a model of tokens, how many there are: 0 to this, exclusive. None where that is not known.
@@ -75,6 +76,7 @@ class Manifest(BaseModel):
     states: tuple[State, ...]
     not_stepwise_because: str = ""
     cell_graph: bool
+    cell_graph_sha256: str = ""
     not_lowered_because: str = ""
     min_timesteps: int = 1
     vocabulary: int | None = None

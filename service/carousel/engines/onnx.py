@@ -1,5 +1,6 @@
 """The preferred engine: a version's ONNX cell graph, on ONNX Runtime."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -60,13 +61,31 @@ def open_cell_graph(version: Path, _signature: Signature, manifest: Manifest | N
         raise ModelRejected(f"{version}: has no cell graph: {manifest.not_lowered_because}")
     if manifest.fingerprint != fingerprint(version):
         raise ModelRejected(f"{version}: the cell graph was derived from another SavedModel; export this one again")
+    graph = version / FOLDER / CELL_GRAPH
+    _refuse_other_file(graph, manifest.cell_graph_sha256)
     answers = read_golden(version / FOLDER / GOLDEN)
     # ONNX Runtime's exceptions share no class below Exception, and all of them mean that this graph cannot be used.
     try:
-        engine = OnnxEngine(version / FOLDER / CELL_GRAPH, threads)
+        engine = OnnxEngine(graph, threads)
         fault = reproduces(engine, answers, manifest.state_width, _ELSEWHERE)
     except Exception as error:
         raise ModelRejected(f"{version}: the cell graph cannot be run: {error}") from error
     if fault:
         raise ModelRejected(f"{version}: the cell graph does not give the golden answers: {fault}")
     return engine
+
+
+def _refuse_other_file(graph: Path, expected: str) -> None:
+    """Refuse a cell graph that is not the file its manifest names. Golden answers cannot tell every other one."""
+    if not expected:
+        return  # exported before manifests kept it
+    try:
+        with graph.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelRejected(f"{graph}: the cell graph cannot be read: {error.strerror}") from error
+    if found != expected:
+        raise ModelRejected(
+            f"{graph}: is not the cell graph that the manifest names: its SHA-256 is {found}, expected {expected}; "
+            "copy or export the version again"
+        )

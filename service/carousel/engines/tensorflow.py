@@ -23,7 +23,7 @@ class TensorFlowEngine:
     """
 
     name = "tensorflow"
-    batch_invariant = False
+    batch_invariant = True
 
     def __init__(self, version: Path, signature: Signature, manifest: Manifest | None = None, threads: int = 1) -> None:
         tf = _tensorflow(threads)

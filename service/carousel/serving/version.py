@@ -8,7 +8,7 @@ import numpy as np
 
 from carousel.artifact import Signature, State, fingerprint, read_manifest, read_signature
 from carousel.batching import Costs
-from carousel.engines import Choice, Engine, check_invariance, load_engine, profile
+from carousel.engines import Choice, Engine, TensorFlowEngine, check_invariance, load_engine, profile
 from carousel.errors import ModelRejected
 
 logger = logging.getLogger("carousel.serving")
@@ -63,6 +63,14 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
         signature = replace(signature, min_timesteps=_min_timesteps(folder, engine, signature))
     states, width = (manifest.states, manifest.state_width) if manifest is not None else ((), 0)
     equal = check_invariance(engine, signature, width) if engine.batch_invariant else None
+    if equal is False and states and engine.name == TensorFlowEngine.name:
+        assert manifest is not None
+        logger.warning(
+            "%s: on TensorFlow chunks change the last bits here, so it is served whole, without states", folder
+        )
+        engine = TensorFlowEngine(folder, signature, manifest.model_copy(update={"states": ()}), threads)
+        states, width = (), 0
+        equal = check_invariance(engine, signature, width)
     if equal is False:
         logger.warning(
             "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder

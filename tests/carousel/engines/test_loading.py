@@ -1,9 +1,11 @@
 """Law 7: the SavedModel is the truth. A cell graph serves only if it is this SavedModel's and answers as it must."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,24 +43,33 @@ def other_graph(version):
     return graph[:at] + np.float32(0.5).tobytes() * 100 + graph[at + 400 :]
 
 
+def replace(version, graph):
+    """Put another cell graph in the place of this one, and let the manifest name it."""
+    (version / FOLDER / CELL_GRAPH).write_bytes(graph)
+    manifest = read_manifest(version).model_copy(update={"cell_graph_sha256": hashlib.sha256(graph).hexdigest()})
+    (version / FOLDER / MANIFEST).write_text(manifest.model_dump_json())
+
+
 DAMAGES = {
+    "one bit of a weight": (
+        lambda version, _: (version / FOLDER / CELL_GRAPH).write_bytes(
+            (graph := (version / FOLDER / CELL_GRAPH).read_bytes())[:-500] + bytes([graph[-500] ^ 1]) + graph[-499:]
+        ),
+        "is not the cell graph that the manifest names: its SHA-256 is",
+    ),
     "other weights": (
-        lambda version, _: (version / FOLDER / CELL_GRAPH).write_bytes(other_graph(version)),
+        lambda version, _: replace(version, other_graph(version)),
         "does not give the golden answers",
     ),
     "another model's cell graph": (
-        lambda version, repository: shutil.copy(
-            repository / "stack" / "1" / FOLDER / CELL_GRAPH, version / FOLDER / CELL_GRAPH
-        ),
+        lambda version, repository: replace(version, (repository / "stack" / "1" / FOLDER / CELL_GRAPH).read_bytes()),
         "the cell graph cannot be run",
     ),
     "a cell graph cut short": (
-        lambda version, _: (version / FOLDER / CELL_GRAPH).write_bytes(
-            (version / FOLDER / CELL_GRAPH).read_bytes()[:1000]
-        ),
+        lambda version, _: replace(version, (version / FOLDER / CELL_GRAPH).read_bytes()[:1000]),
         "the cell graph cannot be run",
     ),
-    "no cell graph": (lambda version, _: (version / FOLDER / CELL_GRAPH).unlink(), "the cell graph cannot be run"),
+    "no cell graph": (lambda version, _: (version / FOLDER / CELL_GRAPH).unlink(), "the cell graph cannot be read"),
     "no golden answers": (lambda version, _: (version / FOLDER / GOLDEN).unlink(), "golden answers cannot be read"),
     "golden answers cut short": (
         lambda version, _: (version / FOLDER / GOLDEN).write_bytes((version / FOLDER / GOLDEN).read_bytes()[:500]),
@@ -96,7 +107,7 @@ def test_a_cell_graph_in_doubt_is_not_used(version, repository, damage):
 
 def test_tensorflow_serves_where_the_cell_graph_is_in_doubt(version):
     """With "auto" the SavedModel itself serves, and the reason is told."""
-    (version / FOLDER / CELL_GRAPH).write_bytes(b"")
+    replace(version, b"")
     engine, because = load(version)
     assert engine.name == "tensorflow"
     assert "the cell graph cannot be run" in because
@@ -144,25 +155,32 @@ from carousel.engines import load_engine
 from carousel.errors import ModelRejected
 from carousel.artifact import read_manifest
 from carousel.artifact import read_signature
-plain, whole = map(Path, sys.argv[1:])
+plain, whole, foreign = map(Path, sys.argv[1:])
 engine, because = load_engine(plain, read_signature(plain), read_manifest(plain))
 print(engine.name)
-try:
-    load_engine(whole, read_signature(whole), read_manifest(whole))
-except ModelRejected as error:
-    print(error)
+for version in (whole, foreign):
+    try:
+        load_engine(version, read_signature(version), read_manifest(version))
+    except ModelRejected as error:
+        print(error)
 print(sorted({"tensorflow", "keras", "onnx"} & {name for name, module in sys.modules.items() if module}))
 """
 
 
-def test_cell_graphs_are_served_without_tensorflow(repository):
+def test_cell_graphs_are_served_without_tensorflow(repository, tmp_path):
     """The base install serves cell graphs; what needs TensorFlow says what to install, and why it is needed."""
-    versions = [str(repository / name / "1") for name in ("stack", "own-whole")]
+    foreign = tmp_path / "foreign"
+    keras.Sequential([keras.Input((None, 3)), keras.layers.LSTM(2)]).export(str(foreign), verbose=False)
+    versions = [*(str(repository / name / "1") for name in ("stack", "own-whole")), str(foreign)]
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *versions]
-    name, rejected, imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    name, rejected, theirs, imported = subprocess.run(
+        command, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert name == "onnx"
     assert "pip install 'lstm-carousel[tensorflow]'" in rejected
     assert "the activation 'cubed' has no ONNX form here" in rejected
+    assert f"{foreign}: has no manifest, so no cell graph; `carousel export` writes both" in theirs
+    assert "pip install 'lstm-carousel[tensorflow]'" in theirs
     assert imported == "[]"
 
 
