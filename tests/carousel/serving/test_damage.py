@@ -15,6 +15,10 @@ from carousel.settings import ModelPolicy
 class Admitting:
     """Counts backlogs and admits all."""
 
+    def apart(self):
+        """Admit all as well."""
+        return self
+
     def count(self, backlog):
         """Take notice."""
 

@@ -12,6 +12,10 @@ from carousel.serving import Catalog, Follower, Limits, Model, Policies, Session
 class Admitting:
     """Counts backlogs and admits all."""
 
+    def apart(self):
+        """Admit all as well."""
+        return self
+
     def count(self, backlog):
         """Take notice."""
 
@@ -42,7 +46,7 @@ def test_a_new_version_takes_over_and_the_old_one_takes_no_more(follow):
     with pytest.raises(ModelNotFound, match="has no version 1"):
         catalog.find("small", 1)
     with pytest.raises(GoingAway):
-        old.admit(1, 5, 5, math.inf)
+        old.admit("", 1, 5, 5, math.inf)
     assert old in catalog.all_versions()
     catalog.sweep()
     assert old not in catalog.all_versions()

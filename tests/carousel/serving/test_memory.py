@@ -13,6 +13,10 @@ from carousel.serving import Catalog, Follower, Model, Policies
 class Admitting:
     """Counts backlogs and admits all."""
 
+    def apart(self):
+        """Admit all as well."""
+        return self
+
     def count(self, backlog):
         """Take notice."""
 
