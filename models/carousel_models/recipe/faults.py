@@ -35,8 +35,8 @@ def _place(fault: ErrorDetails) -> tuple[int | str, ...]:
             return ("source", "horizon")
         case ("source", _, *rest):
             return ("source", *rest)
-        case ("stack", int(layer), _, *rest):
-            return ("stack", layer, *rest)
+        case ("stack" | "decoder" as table, int(layer), _, *rest):
+            return (table, layer, *rest)
         case ("tune", "open", str(key), *_):
             return ("tune", "open", key)
         case ("fit", "class_weight", _, *rest):
@@ -55,7 +55,7 @@ def _sentence(fault: ErrorDetails, keys: Collection[str]) -> str:
         case "union_tag_not_found":
             return 'has no kind: say kind = "table", "text" or "aeon"'
         case "union_tag_invalid":
-            what = "layer" if fault["loc"][0] == "stack" else "kind"
+            what = "layer" if fault["loc"][0] in {"stack", "decoder"} else "kind"
             return f"has the unknown {what} {fault['ctx']['tag']!r}: say one of {fault['ctx']['expected_tags']}"
     return f"{fault['msg'][0].lower()}{fault['msg'][1:]}; got {fault['input']!r}"
 

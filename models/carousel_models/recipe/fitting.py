@@ -37,6 +37,8 @@ class Fit(Table):
     Attributes:
         optimizer: Clipping is Keras' own, as config.clipnorm; so are schedules, as a table config.learning_rate.
         class_weight: How much the examples of each class count, by its label; "balanced" makes the classes count alike.
+        dtype_policy: What the layers compute in, by Keras' name; weights and answers are float32. The mixed ones are
+            for GPUs: on a CPU they are slower.
         scale_inputs: Put a Normalization layer, adapted on the training split alone, before the stack.
         scale_targets: Fit forecasts in units of the training targets' deviation; the model itself turns them back.
     """
@@ -54,5 +56,6 @@ class Fit(Table):
         ]
         | None
     ) = None
+    dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     scale_inputs: bool = True
     scale_targets: bool = True

@@ -23,7 +23,9 @@ class Recipe(Table):
         source: Where the sequences come from.
         embedding: What gives each token of a text its vector; for texts alone.
         stack: The recurrent layers.
-        heads: The Dense layers behind them.
+        decoder: Recurrent layers that write a forecast of several horizons as a sequence, a timestep for each, from
+            what the stack ends with; without them it is one vector.
+        heads: The Dense layers behind them; behind a decoder, at each of its timesteps.
         fit: How they are fitted.
         tune: What `carousel tune` may change.
     """
@@ -34,6 +36,7 @@ class Recipe(Table):
     source: Annotated[TableSource | TextSource | AeonSource, Field(discriminator="kind")]
     embedding: Embedding | None = None
     stack: tuple[Layer, ...]
+    decoder: tuple[Layer, ...] = ()
     heads: tuple[Dense, ...]
     fit: Fit
     tune: Tune | None = None
@@ -75,6 +78,11 @@ class Recipe(Table):
         return self.source.inputs if isinstance(self.source, TableSource) else None
 
     @property
+    def horizons(self) -> int:
+        """How many timesteps are forecast; 1 where classes are told apart."""
+        return len(self.source.horizons) if isinstance(self.source, TableSource) else 1
+
+    @property
     def walks(self) -> int:
         """How many times more it is fitted, to rows that end earlier."""
         return self.source.walk_forward if isinstance(self.source, TableSource) else 0
@@ -91,23 +99,33 @@ class Recipe(Table):
         """The name of every layer of stack and heads, in order: states and signatures are named after them."""
         return (
             *(["embedding" if self.embedding.name is None else self.embedding.name] if self.embedding else []),
-            *(layer.name or f"{layer.layer.lower()}_{i}" for i, layer in enumerate(self.stack)),
+            *(layer.name or f"{layer.layer.lower()}_{i}" for i, layer in enumerate((*self.stack, *self.decoder))),
             *(head.name or f"dense_{i}" for i, head in enumerate(self.heads)),
         )
 
     @model_validator(mode="after")
     def _names_apart(self) -> Self:
-        names = (*self.layer_names, "scaled", "raw_units")
+        names = (*self.layer_names, "scaled", "raw_units", "for_each_horizon")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two layers are named {', '.join(map(repr, twice))}: rename one")
         return self
 
     @model_validator(mode="after")
     def _one_unit_each(self) -> Self:
-        if isinstance(self.source, TableSource) and self.heads[-1].units != len(self.source.outputs):
+        if isinstance(self.source, TableSource):
+            outputs = self.source.targets if self.decoder else self.source.outputs
+            if self.heads[-1].units != len(outputs):
+                raise ValueError(
+                    f"the last of heads has {self.heads[-1].units} units, and the source {len(outputs)} "
+                    f"{'targets' if self.decoder else 'outputs'}, {', '.join(outputs)}: give one unit each"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _horizons_to_decode(self) -> Self:
+        if self.decoder and not (isinstance(self.source, TableSource) and len(self.source.horizons) > 1):
             raise ValueError(
-                f"the last of heads has {self.heads[-1].units} units, and the source {len(self.source.outputs)} "
-                f"outputs, {', '.join(self.source.outputs)}: give one unit each"
+                "decoder writes a timestep for each horizon: say several in source.horizon, or leave it out"
             )
         return self
 

@@ -46,7 +46,8 @@ def fitted(
 
     Returns:
         A model that takes raw numbers, float32 [batch, timesteps, input_dim], or tokens, int32 [batch, timesteps], and
-        gives raw numbers or probabilities, [batch, units]; and how fitting went.
+        gives raw numbers or probabilities, [batch, units] or with a decoder [batch, horizons, targets]; and how fitting
+        went.
 
     Raises:
         RecipeRefused: Keras does not know something that the recipe names, or the heads do not fit the targets.
@@ -59,8 +60,13 @@ def fitted(
     inputs = keras.Input(splits.input_shape, name="inputs", dtype=splits.train.inputs[0].dtype.name)
     core = compiled(keras.Sequential([inputs, *_first(recipe, splits), *layers_of(recipe)], name="core"), recipe.fit)
     train, validation, raw_units = splits.train, splits.validation, []
+    if recipe.decoder:
+        train, validation = (
+            replace(part, targets=part.targets.reshape(len(part), recipe.horizons, -1)) for part in (train, validation)
+        )
     if splits.task == "forecast" and recipe.fit.scale_targets:
-        mean, variance = moments([train.targets])
+        # A target is scaled alike at every horizon of a decoder: its layers are the same at each.
+        mean, variance = moments([train.targets.reshape(-1, train.targets.shape[-1])])
         train, validation = (
             replace(part, targets=(part.targets - mean) / np.sqrt(variance)) for part in (train, validation)
         )
@@ -132,8 +138,8 @@ def _history(
 
 
 def _refuse_heads(recipe: Recipe, splits: Splits) -> None:
-    if recipe.heads[-1].units != len(splits.outputs):
+    if splits.task == "classify" and recipe.heads[-1].units != len(splits.outputs):
         raise RecipeRefused(
             f"heads[{len(recipe.heads) - 1}].units: is {recipe.heads[-1].units}, and the source has "
-            f"{len(splits.outputs)} {'classes' if splits.task == 'classify' else 'targets'}: give one unit each"
+            f"{len(splits.outputs)} classes: give one unit each"
         )

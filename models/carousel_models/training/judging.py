@@ -17,9 +17,9 @@ from carousel_models.training.result import Judged
 
 
 def answers(model: keras.Model, examples: Examples) -> Floats:
-    """Give the model's answer to every example, in their order: float32 [examples, units]."""
+    """Give the model's answer to every example, in their order: float32 [examples, units], a sequence flattened."""
     given: Floats = model.predict(batches_of(examples, JUDGED_AT_ONCE), verbose=0)
-    return given[np.argsort(np.concatenate(examples.by_length))]
+    return given.reshape(len(given), -1)[np.argsort(np.concatenate(examples.by_length))]
 
 
 def judged(model: keras.Model, recipe: Recipe, splits: Splits) -> tuple[Judged, Judged]:

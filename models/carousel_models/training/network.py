@@ -21,30 +21,46 @@ _GET: dict[str, Callable[[Any], Any]] = {
 def layers_of(recipe: Recipe) -> list[keras.layers.Layer]:
     """Make the layers of the stack, all but the last returning sequences, and the Dense heads after them.
 
+    A decoder stands between them: it reads the stack's answer once for each horizon.
+
     Raises:
         RecipeRefused: Keras knows no activation, initializer, regularizer or constraint of a name that the recipe says.
     """
     names = iter(recipe.layer_names[1:] if recipe.embedding else recipe.layer_names)
-    last = len(recipe.stack) - 1
-    return [
-        *(_recurrent(f"stack[{i}]", layer, next(names), sequences=i < last) for i, layer in enumerate(recipe.stack)),
-        *(
-            keras.layers.Dense(**_arguments(f"heads[{i}]", head) | {"name": next(names)})
-            for i, head in enumerate(recipe.heads)
-        ),
+    policy, last = recipe.fit.dtype_policy, len(recipe.stack) - 1
+    decoder: list[keras.layers.Layer] = []
+    stack = [
+        _recurrent(f"stack[{i}]", layer, next(names), policy, sequences=i < last)
+        for i, layer in enumerate(recipe.stack)
     ]
+    if recipe.decoder:
+        decoder = [
+            keras.layers.RepeatVector(recipe.horizons, name="for_each_horizon"),
+            *(
+                _recurrent(f"decoder[{i}]", layer, next(names), policy, sequences=True)
+                for i, layer in enumerate(recipe.decoder)
+            ),
+        ]
+    # An answer in half precision would be rounded more than it need be, so the last layer computes in float32.
+    policies = [*[policy] * (len(recipe.heads) - 1), "float32"]
+    heads = [
+        keras.layers.Dense(**_arguments(f"heads[{i}]", head) | {"name": next(names), "dtype": policies[i]})
+        for i, head in enumerate(recipe.heads)
+    ]
+    return [*stack, *decoder, *heads]
 
 
 def embedding_of(recipe: Recipe, embedding: Embedding, size: int) -> keras.layers.Layer:
     """Make the layer that gives each of `size` tokens its vector."""
     said = _arguments("embedding", embedding)
-    return keras.layers.Embedding(size, **{"mask_zero": embedding.mask_zero, **said, "name": recipe.layer_names[0]})
+    own = {"name": recipe.layer_names[0], "dtype": recipe.fit.dtype_policy}
+    return keras.layers.Embedding(size, **{"mask_zero": embedding.mask_zero, **said, **own})
 
 
-def _recurrent(place: str, layer: Recurrent, name: str, *, sequences: bool) -> keras.layers.Layer:
+def _recurrent(place: str, layer: Recurrent, name: str, policy: str, *, sequences: bool) -> keras.layers.Layer:
     make = getattr(keras.layers, layer.layer)
-    made = make(**_arguments(place, layer) | {"name": name, "return_sequences": sequences})
-    return keras.layers.Bidirectional(made, name=name) if layer.bidirectional else made
+    made = make(**_arguments(place, layer) | {"name": name, "return_sequences": sequences, "dtype": policy})
+    return keras.layers.Bidirectional(made, name=name, dtype=policy) if layer.bidirectional else made
 
 
 def compiled(model: keras.Model, fit: Fit) -> keras.Model:

@@ -109,6 +109,16 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
             "the recipe: the last of heads has 1 units, and the source 2 outputs, y +1, y +3: give one unit each",
         ),
         (
+            "heads",
+            "decoder = [{ units = 4 }]\nheads",
+            "the recipe: decoder writes a timestep for each horizon: say several in source.horizon, or leave it out",
+        ),
+        (
+            "heads",
+            "decoder = [{ units = 0 }]\nheads",
+            "decoder[0].units: input should be greater than or equal to 1; got 0",
+        ),
+        (
             "timesteps = 3",
             "timesteps = 3, horizon = [2, 1]",
             "source.horizon: [2, 1] is not ascending: say each horizon once, the nearest first",

@@ -76,3 +76,16 @@ def test_a_weight_changes_what_is_learnt_and_a_reduced_rate_how_far(tmp_path):
     assert rates == pytest.approx([0.01 / 4])
     assert list((tmp_path / "out" / "tensorboard").glob("*/events.out.tfevents.*"))
     assert read_recipe(tmp_path / "recipe.toml").fit.reduce_learning_rate.factor == 0.5
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_keeps_weights_and_answers_in_float32(tmp_path, policy):
+    """Its layers compute in half precision, all but the last; what is trained so is saved and judged as any other."""
+    path = write(tmp_path, RECIPE.replace("epochs = 2\n", f'epochs = 1\ndtype_policy = "{policy}"\n'))
+    result = train(path, tmp_path / "out", quiet=True)
+    model = keras.models.load_model(result.model)
+    computed = {layer.name: layer.compute_dtype for layer in model.layers}
+    half, full = policy.removeprefix("mixed_"), "float32"
+    assert computed == {"scaled": full, "lstm_0": half, "lstm_1": half, "dense_0": full, "raw_units": full}
+    assert {str(weight.dtype) for weight in model.trainable_weights} == {full}
+    assert np.isfinite(result.training.history.val_loss).all()

@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from carousel.artifact import read_manifest, read_signature
+from carousel.engines import load_engine
+from carousel_models.export import export
 from carousel_models.training import train
 
 RECIPE = """
@@ -90,3 +93,42 @@ def test_the_report_names_the_inputs_in_the_order_that_a_client_sends_them(shops
         np.testing.assert_allclose(model.predict(window[None], verbose=0)[0], held_out["predictions"][0], rtol=1e-4)
         assert 90 < held_out["predictions"][:, 0].mean() < 110
         assert 900 < held_out["predictions"][:, 1].mean() < 1100
+
+
+@pytest.fixture(scope="module")
+def decoded(shops, tmp_path_factory):
+    """Train on the same shops with a decoder."""
+    said = RECIPE.replace("[[heads]]\nunits = 6", "[[decoder]]\nunits = 4\n[[heads]]\nunits = 2")
+    folder = shops.model.parents[1]
+    path = folder / "decoder.toml"
+    path.write_text(said.replace("walk_forward = 1\n", ""), "utf-8")
+    return train(path, tmp_path_factory.mktemp("decoded"), quiet=True)
+
+
+def test_a_decoder_forecasts_a_sequence_of_horizons(decoded):
+    """A timestep for each horizon, a unit for each target, in raw units; judged as the vector of them is."""
+    model = keras.models.load_model(decoded.model)
+    assert model.output_shape == (None, 3, 2)
+    assert [layer.name for layer in model.layers][1:4] == ["lstm_0", "for_each_horizon", "lstm_1"]
+    report = json.loads(decoded.report[0].read_text("utf-8"))
+    assert report["outputs"] == ["sales +1", "visits +1", "sales +2", "visits +2", "sales +3", "visits +3"]
+    with np.load(decoded.held_out) as held_out:
+        assert held_out["targets"].shape == held_out["predictions"].shape
+        answer = model.predict(held_out["inputs_0"][None], verbose=0)[0]
+        np.testing.assert_allclose(answer.ravel(), held_out["predictions"][0], rtol=1e-4)
+    assert 90 < answer[:, 0].mean() < 110
+    assert 900 < answer[:, 1].mean() < 1100
+
+
+def test_a_decoded_forecast_is_exported_as_a_sequence(decoded, tmp_path):
+    """It has as many timesteps as horizons, whatever the window has, on the engine that serves."""
+    folder = export(decoded.model, tmp_path, "shops")
+    manifest = read_manifest(folder)
+    assert manifest.cell_graph
+    assert manifest.outputs[0].shape == (None, 3, 2)
+    signature = manifest.complete(read_signature(folder))
+    engine, _ = load_engine(folder, signature, manifest)
+    with np.load(decoded.held_out) as held_out:
+        outputs, _ = engine.run(held_out["inputs_0"][:, None], np.zeros((1, 0), np.float32))
+        assert outputs.shape == (3, 1, 2)
+        np.testing.assert_allclose(outputs.ravel(), held_out["predictions"][0], rtol=1e-4)
