@@ -14,8 +14,13 @@ from pathlib import Path
 PROTOS = Path(__file__).parent
 STUBS = PROTOS.parent / "service" / "carousel" / "stubs"
 
+_OWN_POOL = "tfserving"
+"""The protos that bear names of TensorFlow's: a process that holds TensorFlow has others of these names in the default
+descriptor pool, so they are in one of their own, `carousel.stubs.tfserving.POOL`."""
+
+_DEFAULT_POOL = "_descriptor_pool.Default()"
 _IMPORT = re.compile(r"^((?:from|import) )carousel\.", re.MULTILINE)
-_NAME = re.compile(r"\bcarousel\.(?=(?:v1|oip|savedmodel)\.\w+_pb2\b)")
+_NAME = re.compile(r"\bcarousel\.(?=(?:v1|oip|savedmodel|tfserving)\.\w+_pb2\b)")
 
 
 def written() -> dict[Path, str]:
@@ -23,12 +28,16 @@ def written() -> dict[Path, str]:
     with tempfile.TemporaryDirectory() as folder:
         _run_protoc(Path(folder))
         root = Path(folder) / "carousel"
-        return {STUBS / path.relative_to(root): _moved(path.read_text()) for path in sorted(root.rglob("*_pb2*"))}
+        return {STUBS / path.relative_to(root): _moved(path) for path in sorted(root.rglob("*_pb2*"))}
 
 
-def _moved(code: str) -> str:
+def _moved(path: Path) -> str:
     """Let generated code import its neighbours from carousel.stubs."""
-    return _NAME.sub("carousel.stubs.", _IMPORT.sub(r"\1carousel.stubs.", code))
+    code = _NAME.sub("carousel.stubs.", _IMPORT.sub(r"\1carousel.stubs.", path.read_text()))
+    if path.parent.name == _OWN_POOL and _DEFAULT_POOL in code:
+        imported = f"from carousel.stubs.{_OWN_POOL} import POOL\n"
+        code = code.replace(_DEFAULT_POOL, "POOL").replace("\n# @@protoc_insertion_point(imports)", f"\n{imported}", 1)
+    return code
 
 
 def _run_protoc(into: Path) -> None:

@@ -3,6 +3,7 @@
     CarouselError
     ├── InvalidRequest            the request is wrong; every fault named by field
     ├── ModelNotFound             no such model or version is served
+    ├── SignatureNotFound         the model has no signature of this name
     ├── NotStateful               the model cannot be cut in time: no states, no live sequences
     ├── SnapshotRefused           a state is damaged, of another model, or of the wrong shape
     ├── SessionExpired            a live sequence was idle for too long
@@ -59,6 +60,10 @@ class InvalidRequest(CarouselError):
 
 class ModelNotFound(CarouselError):
     """No such model or version is served."""
+
+
+class SignatureNotFound(CarouselError):
+    """The model has no signature of this name."""
 
 
 class NotStateful(CarouselError):

@@ -10,7 +10,7 @@ from carousel.artifact import INPUTS, LAST_STEP
 from carousel.errors import InvalidRequest, Violation
 from carousel.oip.contents import DATATYPES, FLOATS, INTEGERS, NUMBERS, read_tensor
 from carousel.oip.parameters import Parameters, read_parameters
-from carousel.serving import Limits, Request, Start, Tensors, Version
+from carousel.serving import Limits, Request, Start, Tensors, Version, read_states
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest
 from carousel.tensors import Floats, Samples, describe
 
@@ -124,7 +124,7 @@ class InferRequest:
             else:
                 samples = self._named_samples(given, lengths, version, faults)
             count = len(given[name]) if given[name].ndim else 0
-            starts = _starts(arrays, count, version, faults)
+            starts = read_states(arrays, count, version, faults)
             if self.parameters.sequence is not None:
                 if count != 1:
                     faults.append(Violation(f"{name}.shape", f"has {count} samples; a live sequence is one"))
@@ -279,26 +279,6 @@ def _outputs(request: ModelInferRequest, version: Version, faults: list[Violatio
             if refused in output.parameters
         ]
     return names
-
-
-def _starts(states: dict[str, Floats], samples: int, version: Version, faults: list[Violation]) -> list[Start]:
-    """Put the states side by side in the model's order, whatever order they came in; none where none came."""
-    if not states:
-        return []
-    expected = [(state.name, (samples, state.units)) for state in version.states]
-    wrong = [
-        Violation(name, "is missing: a start needs all of the model's states")
-        if name not in states
-        else Violation(f"{name}.shape", f"is {describe(states[name].shape)}, expected {describe(shape)}")
-        for name, shape in expected
-        if name not in states or states[name].shape != shape
-    ]
-    wrong += [Violation(name, "holds NaN or infinity") for name in states if not np.isfinite(states[name]).all()]
-    faults += wrong
-    if wrong:
-        return []
-    rows = np.concatenate([states[name] for name, _ in expected], axis=1)
-    return [Start(row) for row in rows]
 
 
 def _narrow(array: Samples) -> Floats:

@@ -17,7 +17,7 @@ def write_response(request: InferRequest, version: Version, sequences: list[Sequ
     for name in request.outputs:
         output: Samples
         if name in states:
-            output = np.stack([_state(sequence, name, version) for sequence in sequences])
+            output = np.stack([version.state_of(_row(sequence), name) for sequence in sequences])
         else:
             named = [signature.by_name(_output(sequence), [name])[name] for sequence in sequences]
             every = signature.timewise([name])
@@ -39,14 +39,9 @@ def _padded(outputs: list[Samples], sequences: list[Sequence], timesteps: int) -
     return padded
 
 
-def _state(sequence: Sequence, name: str, version: Version) -> Floats:
+def _row(sequence: Sequence) -> Floats:
     assert sequence.state is not None
-    begin = 0
-    for state in version.states:
-        if state.name == name:
-            break
-        begin += state.units
-    return sequence.state[begin : begin + state.units]
+    return sequence.state
 
 
 def _output(sequence: Sequence) -> Floats:

@@ -21,8 +21,10 @@ from carousel.rpc.interceptors import (
 from carousel.rpc.open_inference import OPEN_INFERENCE, OpenInference
 from carousel.rpc.reflection import REFLECTION, Reflection
 from carousel.rpc.stream import Streams
+from carousel.rpc.tfserving import MODEL, PREDICTION, ModelService, PredictionService
 from carousel.rpc.v1 import INFERENCE, Inference
 from carousel.serving import Catalog, Lifecycle, Limits, Requests, Sessions
+from carousel.stubs.tfserving import POOL
 from carousel.transport import Streaming, Unary
 
 
@@ -72,7 +74,7 @@ class Services:
         self.requests = requests = Requests(catalog, limits)
         self.infer = Infer(requests, Sequences(catalog, sessions), Rules(limits, options.convert_floats))
         self.streams = Streams(lifecycle)
-        self.health = Health(frozenset({INFERENCE, OPEN_INFERENCE}), self.streams)
+        self.health = Health(frozenset({INFERENCE, OPEN_INFERENCE, PREDICTION, MODEL}), self.streams)
         self.counting = Counting()
         methods: list[Method] = [
             *Inference(catalog, requests, sessions, self.streams, limits).methods,
@@ -85,11 +87,13 @@ class Services:
                 repository,
                 control=options.repository_control,
             ).methods,
+            *PredictionService(catalog, requests, limits).methods,
+            *ModelService(catalog, lambda: repository.rejected, limits).methods,
             *self.health.methods,
         ]
         if options.reflection:
-            services = frozenset({INFERENCE, OPEN_INFERENCE, HEALTH, REFLECTION.format("v1")})
-            methods += Reflection(services, self.streams).methods
+            services = frozenset({INFERENCE, OPEN_INFERENCE, PREDICTION, MODEL, HEALTH, REFLECTION.format("v1")})
+            methods += Reflection(services, self.streams, (POOL,)).methods
         probed = frozenset({HEALTH})
         interceptors: tuple[Interceptor, ...] = (
             self.counting,

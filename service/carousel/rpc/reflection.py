@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pool import Default
+from google.protobuf.descriptor_pool import Default, DescriptorPool
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from carousel.errors import CarouselError
@@ -20,11 +20,11 @@ _SHOWN = 64  # characters of an unknown name in an error
 class Reflection:
     """Describes the services by name."""
 
-    def __init__(self, services: frozenset[str], streams: Streams) -> None:
-        """Describe these full service names; their protos are in the default descriptor pool."""
+    def __init__(self, services: frozenset[str], streams: Streams, pools: tuple[DescriptorPool, ...] = ()) -> None:
+        """Describe these full service names; their protos are in one of `pools` or in the default descriptor pool."""
         self._services = sorted(services)
         self._streams = streams
-        self._pool = Default()
+        self._pools = (*pools, Default())
 
     @property
     def methods(self) -> Iterator[Method]:
@@ -41,15 +41,24 @@ class Reflection:
                 for name in self._services:
                     response.list_services_response.service.add(name=name)
             elif asked == "file_by_filename":
-                _describe(self._pool.FindFileByName(request.file_by_filename), response)
+                _describe(self._find("FindFileByName", request.file_by_filename), response)
             elif asked == "file_containing_symbol":
-                _describe(self._pool.FindFileContainingSymbol(request.file_containing_symbol), response)
+                _describe(self._find("FindFileContainingSymbol", request.file_containing_symbol), response)
             else:
                 _refuse(response, Code.UNIMPLEMENTED, "extensions are not described: proto3 has none")
         except KeyError:
             name = str(getattr(request, asked or ""))
             _refuse(response, Code.NOT_FOUND, f"nothing here is called {name[:_SHOWN]!r}")
         return response
+
+    def _find(self, how: str, name: str) -> FileDescriptor:
+        """Find a file in the first pool that has it. KeyError where none has."""
+        for pool in self._pools[:-1]:
+            try:
+                return getattr(pool, how)(name)  # type: ignore[no-any-return]
+            except KeyError:
+                continue
+        return getattr(self._pools[-1], how)(name)  # type: ignore[no-any-return]
 
     def _stream(self, call: Call) -> None:
         _Asking(self, Stream(self._streams, call, ServerReflectionRequest))

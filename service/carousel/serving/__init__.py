@@ -1,10 +1,10 @@
 """What is served, on the loop's thread: versions, requests, live sequences, the catalog."""
 
 from carousel.serving.catalog import Catalog
-from carousel.serving.face import Face, faces
+from carousel.serving.face import Face, faces, stateful_face
 from carousel.serving.faults import unexpected
 from carousel.serving.follower import Follower
-from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start
+from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start, read_states
 from carousel.serving.lifecycle import Lifecycle, Phase
 from carousel.serving.limits import Limits, shape_faults
 from carousel.serving.loader import Loader
@@ -44,8 +44,10 @@ __all__ = [
     "read_past",
     "read_snapshot",
     "read_start",
+    "read_states",
     "refuse_sliding",
     "shape_faults",
+    "stateful_face",
     "unexpected",
     "window_of",
     "write_snapshot",

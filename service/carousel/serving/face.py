@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carousel.artifact import LAST_STEP, SEQUENCE, SERVING, Column, Layout, TensorSpec
+from carousel.artifact import ADVANCE, LAST_STEP, SEQUENCE, SERVING, Column, Layout, TensorSpec
 from carousel.errors import InvalidRequest, Violation
 from carousel.serving.version import Version
 from carousel.tensors import Floats, Samples
 
+_KERAS = "serve"
 _SHOWN = 64  # characters of a name that there is not
 
 
@@ -19,11 +20,13 @@ class Face:
         name: As clients call it.
         takes: The author's inputs.
         gives: The outputs: the author's own, or one of those that Carousel adds.
+        states: float32 [batch, units] each, which are taken and given too; none where a sequence's states are not seen.
     """
 
     name: str
     takes: Layout
     gives: Layout
+    states: tuple[TensorSpec, ...] = ()
 
     def choose(self, names: Sequence[str]) -> tuple[str, ...]:
         """Resolve which outputs are wanted: those of `names`, all where it is empty.
@@ -31,7 +34,7 @@ class Face:
         Raises:
             InvalidRequest: There is no such output, or one is named twice.
         """
-        known = self.gives.names
+        known = self.gives.names + tuple(spec.name for spec in self.states)
         for i, name in enumerate(names):
             if name not in known:
                 expected = f"Outputs expected to be in the set {{{','.join(known)}}}."
@@ -49,12 +52,12 @@ class Face:
 def faces(version: Version) -> Mapping[str, Face]:
     """Give every signature of a version by name.
 
-    `serving_default` is the author's own. Where that is one output, `sequence` gives every timestep's and `last_step`
-    the last one's, whichever of them the author chose.
+    `serving_default` is the author's own, and so is `serve`, as Keras 3 names it beside that. Where that is one output,
+    `sequence` gives every timestep's and `last_step` the last one's, whichever of them the author chose.
     """
     signature = version.signature
     takes, gives = signature.takes, signature.gives
-    found = {SERVING: Face(SERVING, takes, gives), signature.function: Face(signature.function, takes, gives)}
+    found = {name: Face(name, takes, gives) for name in (SERVING, _KERAS, signature.function)}
     if len(gives.columns) == 1:
         units = signature.units
         if signature.sequence is not None:
@@ -63,3 +66,14 @@ def faces(version: Version) -> Mapping[str, Face]:
         last = TensorSpec(LAST_STEP, "float32", (None, units))
         found[LAST_STEP] = Face(LAST_STEP, takes, Layout((Column(last, 0, units, timewise=False),)))
     return found
+
+
+def stateful_face(version: Version) -> Face | None:
+    """Give the signature `advance`: the author's own, with the states taken and given; None where the model has none.
+
+    A sequence starts from zeros where no states come.
+    """
+    if not version.states:
+        return None
+    states = tuple(TensorSpec(state.name, "float32", (None, state.units)) for state in version.states)
+    return Face(ADVANCE, version.signature.takes, version.signature.gives, states)

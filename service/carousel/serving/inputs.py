@@ -3,12 +3,14 @@
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
+
 from carousel.artifact import Signature
 from carousel.errors import InvalidRequest, NotStateful, Violation
 from carousel.serving.limits import FieldName, Limits, check
 from carousel.serving.snapshot import read_snapshot, read_window
 from carousel.serving.version import Version
-from carousel.tensors import Floats, Samples
+from carousel.tensors import Floats, Samples, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,26 @@ def read_start(snapshot: bytes, version: Version) -> Start:
         raise NotStateful(f"{version.name} cannot be cut in time, so it has no states")
     timesteps, state = read_snapshot(snapshot, version.fingerprint, version.state_width)
     return Start(state, timesteps)
+
+
+def read_states(states: dict[str, Floats], samples: int, version: Version, faults: list[Violation]) -> list[Start]:
+    """Read states by name, float32 [samples, units] each, as where the samples start.
+
+    They are put side by side in the model's order, whatever order they came in; none where none came.
+    """
+    if not states:
+        return []
+    expected = [(state.name, (samples, state.units)) for state in version.states]
+    wrong = [
+        Violation(name, "is missing: a start needs all of the model's states")
+        if name not in states
+        else Violation(f"{name}.shape", f"is {describe(states[name].shape)}, expected {describe(shape)}")
+        for name, shape in expected
+        if name not in states or states[name].shape != shape
+    ]
+    wrong += [Violation(name, "holds NaN or infinity") for name in states if not np.isfinite(states[name]).all()]
+    faults += wrong
+    if wrong:
+        return []
+    rows = np.concatenate([states[name] for name, _ in expected], axis=1)
+    return [Start(row) for row in rows]

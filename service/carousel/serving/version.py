@@ -10,6 +10,7 @@ from carousel.artifact import Signature, State, fingerprint, read_manifest, read
 from carousel.batching import Costs
 from carousel.engines import Choice, Engine, TensorFlowEngine, check_invariance, load_engine, profile
 from carousel.errors import ModelRejected
+from carousel.tensors import Floats
 
 logger = logging.getLogger("carousel.serving")
 
@@ -46,6 +47,15 @@ class Version:
     def state_width(self) -> int:
         """Floats of a row of state."""
         return sum(state.units for state in self.states)
+
+    def state_of(self, row: Floats, name: str) -> Floats:
+        """Take the state of this name, [units], out of a row of state; KeyError where the model has none such."""
+        begin = 0
+        for state in self.states:
+            if state.name == name:
+                return row[begin : begin + state.units]
+            begin += state.units
+        raise KeyError(name)
 
 
 def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Version:

@@ -20,6 +20,7 @@ _MAX_TEXT = 1024  # bytes of UTF-8, of the message and of each violation in the 
 _CODES: dict[type[CarouselError], StatusCode] = {
     errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,
     errors.ModelNotFound: StatusCode.NOT_FOUND,
+    errors.SignatureNotFound: StatusCode.FAILED_PRECONDITION,
     errors.NotStateful: StatusCode.FAILED_PRECONDITION,
     errors.SnapshotRefused: StatusCode.INVALID_ARGUMENT,
     errors.SessionExpired: StatusCode.NOT_FOUND,

@@ -11,11 +11,16 @@ import pytest
 from carousel.client import Client
 from carousel.serving import write_snapshot
 from carousel.stubs.oip import open_inference_pb2 as oip
+from carousel.stubs.tfserving import serving_pb2 as tfs
+from carousel.stubs.tfserving.tensor_pb2 import TensorProto
 from carousel.stubs.v1 import inference_pb2 as v1
 from carousel.telemetry import Usage
 
 PREDICT = "/carousel.v1.InferenceService/Predict"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
+TFS_PREDICT = "/tensorflow.serving.PredictionService/Predict"
+TFS_METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
+TFS_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 WATCH = "/grpc.health.v1.Health/Check"
 FLOAT32 = v1.DATA_TYPE_FLOAT32
 
@@ -30,6 +35,21 @@ def v1_tensor(**fields):
 def infer(shape, raw=b"", **fields):
     message = oip.ModelInferRequest(model_name="small", raw_input_contents=[raw], **fields)
     message.inputs.add(name="inputs", datatype="FP32", shape=shape)
+    return message.SerializeToString()
+
+
+def tfs_predict(*shape, signature="", **fields):
+    message = tfs.PredictRequest()
+    message.model_spec.name, message.model_spec.signature_name = "small", signature
+    tensor = message.inputs["x"]
+    tensor.dtype = 1
+    for size in shape:
+        tensor.tensor_shape.dim.add(size=size)
+    for field, value in fields.items():
+        if isinstance(value, bytes):
+            setattr(tensor, field, value)
+        else:
+            getattr(tensor, field).extend(value)
     return message.SerializeToString()
 
 
@@ -78,6 +98,28 @@ MESSAGES = {
         ).SerializeToString(),
     ),
     "an answer larger than may be": (PREDICT, long_answer()),
+    "TensorFlow's tensor of a terabyte in one float": (TFS_PREDICT, tfs_predict(4096, 2**24, 3, float_val=[1.0])),
+    "TensorFlow's tensor of 2**62 in every dimension": (TFS_PREDICT, tfs_predict(*[2**62] * 8, float_val=[1.0])),
+    "TensorFlow's tensor of a hundred thousand dimensions": (TFS_PREDICT, tfs_predict(*[1] * 100_000)),
+    "TensorFlow's dimensions whose product is zero": (TFS_PREDICT, tfs_predict(2**40, 0, 3)),
+    "TensorFlow's tensor filled up beyond the largest answer": (
+        TFS_PREDICT,
+        tfs_predict(1, 2**20, 3, signature="sequence", float_val=[1.0]),
+    ),
+    "TensorFlow's tensor of bytes without a shape": (TFS_PREDICT, tfs_predict(tensor_content=bytes(MIB))),
+    "two million empty output filters": (TFS_PREDICT, tfs_predict(1, 1, 3) + b"\x1a\x00" * 2_000_000),
+    "two million empty inputs of TensorFlow's": (TFS_PREDICT, tfs_predict(1, 1, 3) + b"\x12\x00" * 2_000_000),
+    "a thousand inputs of TensorFlow's": (
+        TFS_PREDICT,
+        tfs.PredictRequest(
+            model_spec=tfs.ModelSpec(name="small"), inputs={f"x{i}": TensorProto(dtype=1) for i in range(1000)}
+        ).SerializeToString(),
+    ),
+    "metadata of a million fields": (TFS_METADATA, tfs_predict()[:8] + b"\x12\x01F" * 1_000_000),
+    "the status of a name of a megabyte": (
+        TFS_STATUS,
+        tfs.GetModelStatusRequest(model_spec=tfs.ModelSpec(name="n" * MIB)).SerializeToString(),
+    ),
 }
 
 

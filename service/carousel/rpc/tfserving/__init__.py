@@ -1,0 +1,6 @@
+"""TensorFlow Serving's gRPC API: its messages read and written."""
+
+from carousel.rpc.tfserving.model_service import MODEL, ModelService
+from carousel.rpc.tfserving.prediction_service import PREDICTION, PredictionService
+
+__all__ = ["MODEL", "PREDICTION", "ModelService", "PredictionService"]
