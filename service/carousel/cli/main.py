@@ -4,10 +4,10 @@ import argparse
 import os
 import sys
 
-from carousel.cli import check, demo, explain, export, inspect, predict, serve, stream, train, tune
+from carousel.cli import check, demo, explain, export, inspect, predict, score, serve, stream, train, tune
 from carousel.errors import CarouselError
 
-_COMMANDS = (train, tune, check, explain, export, serve, predict, stream, inspect, demo)
+_COMMANDS = (train, tune, check, explain, export, serve, predict, score, stream, inspect, demo)
 
 _EPILOG = """\
 a first run:

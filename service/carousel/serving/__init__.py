@@ -6,7 +6,7 @@ from carousel.serving.faults import unexpected
 from carousel.serving.follower import Follower
 from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start, read_states
 from carousel.serving.lifecycle import Lifecycle, Phase
-from carousel.serving.limits import Limits, shape_faults
+from carousel.serving.limits import Limits, check, shape_faults
 from carousel.serving.loader import Loader
 from carousel.serving.model import Model
 from carousel.serving.policy import Policies
@@ -38,6 +38,7 @@ __all__ = [
     "Start",
     "Tensors",
     "Version",
+    "check",
     "expired",
     "faces",
     "load_version",
