@@ -17,6 +17,7 @@ from carousel.client import Client
 from carousel.client.replies import predict_request
 from carousel.engines import load_engine
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
+from tests.carousel.serving.test_foreign import ARCHIVES, unpacked
 from tests.deploy.overlays import one
 from tests.deploy.podman import BASE, Podman, run
 from tests.deploy.tools import ROOT
@@ -108,6 +109,33 @@ def test_the_serving_image_serves_a_read_only_mount_without_root(podman, serving
     _answers(address, golden)
     assert _identity(podman, container) == (USER, USER, 0)
     _drains(podman, container, address, 35, golden)
+
+
+def test_the_image_with_tensorflow_serves_what_was_made_elsewhere(podman, repository, tmp_path, capsys):
+    """Beside a cell graph a SavedModel of others, under its own names, from a read-only mount without root."""
+    image = podman.build("localhost/carousel-tensorflow", "Containerfile.tensorflow", ROOT, "--layers=false")
+    installed = podman("run", "--rm", "--entrypoint=python", image, "-c", NAMES).lower()
+    assert "tensorflow==" in installed
+    assert not {"pandas", "matplotlib", "pip", "uv"} & {package.split("==")[0] for package in installed.split()}
+    shutil.copytree(repository, tmp_path / "models", symlinks=False)
+    (archive,) = (each for each in ARCHIVES if each.stem == "store_sales")
+    _, inputs, outputs = unpacked(archive, tmp_path / "models")
+    confined = ("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all")
+    container = podman("run", "--detach", *confined, f"--volume={tmp_path}/models:/models:ro", image).strip()
+    address, golden = podman.address(container), _golden(repository)
+    _answers(address, golden)
+    with Client(address) as client:
+        [answer] = client.predict("store_sales", [{name: tensor[0] for name, tensor in inputs.items()}])
+        engines = {model.name: model.engine for model in client.list_models()}
+    assert engines == {"lstm": "onnx", "store_sales": "tensorflow"}
+    assert {name: disagreement(answer.outputs[name], outputs[name][0]) for name in outputs} == dict.fromkeys(
+        outputs, ""
+    )
+    assert _identity(podman, container) == (USER, USER, 0)
+    _drains(podman, container, address, 35, golden)
+    size, base = (int(podman("image", "inspect", "--format", "{{.Size}}", each)) for each in (image, BASE))
+    with capsys.disabled():
+        sys.stdout.write(f"\n{image}: {(size - base) / 1e6:.0f} MB over a base of {base / 1e6:.0f} MB\n")
 
 
 def test_the_deployment_serves_the_models_of_an_image(podman, repository, tmp_path):

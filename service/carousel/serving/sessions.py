@@ -12,7 +12,7 @@ from carousel.serving.inputs import Start, Tensors
 from carousel.serving.limits import Limits
 from carousel.serving.model import Model
 from carousel.serving.session import Holder, Session
-from carousel.serving.sliding import SlidingSession
+from carousel.serving.sliding import SlidingSession, bytes_of
 from carousel.telemetry import SessionReadings
 from carousel.tensors import FLOAT32
 
@@ -56,6 +56,7 @@ class Sessions:
         self._scopes: dict[Hashable, dict[Hashable, Session]] = {}
         self._models: dict[Model, OrderedDict[Session, None]] = {}
         self._open = 0
+        self._window_bytes = 0
         self._ended: OrderedDict[tuple[Hashable, Hashable], CarouselError] = OrderedDict()
 
     def __len__(self) -> int:
@@ -98,6 +99,12 @@ class Sessions:
                 f"{version.name} cannot be cut in time, so a live sequence has no state: open it with a window of "
                 "timesteps, and it slides"
             )
+        kept = bytes_of(version.signature, window)
+        if kept and self._window_bytes + kept > self.limits.held_bytes:
+            raise Overloaded(
+                f"the windows of live sequences may take {self._window_bytes} bytes, this one {kept} more, and the "
+                f"limit is {self.limits.held_bytes} (max_held_bytes)"
+            )
         if self._open >= self._max_open:
             raise Overloaded(f"{self._max_open} live sequences are open, and that is the limit (max_sessions)")
         of_scope = self._scopes.setdefault(scope, {})
@@ -112,6 +119,7 @@ class Sessions:
         )
         of_scope[key] = session
         self._open += 1
+        self._window_bytes += kept
         self._ended.pop((scope, key), None)
         model.counters.sessions_opened += 1
         return session
@@ -159,6 +167,8 @@ class Sessions:
         if not of_model:
             del self._models[session.model]
         self._open -= 1
+        if isinstance(session, SlidingSession):
+            self._window_bytes -= bytes_of(session.model.version.signature, session.window)
         session.model.counters.sessions_closed[why if isinstance(why, Ending) else type(why).__name__] += 1
         if remember is not None:
             self._ended[session.scope, session.key] = remember

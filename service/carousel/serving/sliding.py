@@ -35,11 +35,16 @@ def window_of(signature: Signature, asked: int) -> int:
         fault = f"is {asked}, the model takes exactly {signature.timesteps} timesteps: leave it out"
     elif 0 < window < signature.min_timesteps:
         fault = f"is {asked}, the model takes at least {signature.min_timesteps} timesteps"
-    elif window * max(1, signature.input_dim) * signature.dtype.itemsize > MAX_WINDOW_BYTES:
+    elif bytes_of(signature, window) > MAX_WINDOW_BYTES:
         fault = f"is {window}; a live sequence keeps at most {MAX_WINDOW_BYTES} bytes"
     if fault:
         raise InvalidRequest((Violation("open.window", fault),))
     return window
+
+
+def bytes_of(signature: Signature, window: int) -> int:
+    """Count the bytes of a window of so many timesteps."""
+    return window * max(1, signature.input_dim) * signature.dtype.itemsize
 
 
 class SlidingSession(Session):

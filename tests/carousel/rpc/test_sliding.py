@@ -9,7 +9,7 @@ from keras import layers
 
 from carousel.cli.main import main
 from carousel.client import Client
-from carousel.errors import InvalidRequest, NotStateful, SnapshotRefused
+from carousel.errors import InvalidRequest, NotStateful, Overloaded, SnapshotRefused
 from carousel_models.export import export
 from carousel_models.refusals import ExportRefused
 
@@ -101,6 +101,19 @@ def test_more_windows_than_a_request_may_have_sequences_are_refused(sliding):
     with sliding.live("steps") as live:
         (expected,) = sliding.predict("steps", [history[-6:]])
         assert live.feed(history).output.tobytes() == expected.output.tobytes()
+
+
+def test_all_windows_together_are_bounded(server, only):
+    """By max_held_bytes: what does not fit is refused, until others end."""
+    serving = server(repository=only("small"), max_held_bytes=2000)
+    with Client(serving.target) as client, client.fleet() as fleet:
+        first = fleet.open("small", "first", window=100)  # 100 timesteps of 3 floats
+        first.feed(drawn("free", 1))
+        with pytest.raises(Overloaded, match="the windows of live sequences may take 1200 bytes, this one 1200 more"):
+            fleet.open("small", "second", window=100).feed(drawn("free", 1))
+        first.close()
+        with client.live("small", window=100) as again:
+            assert again.feed(drawn("free", 1)).output.size
 
 
 def test_timesteps_that_the_author_fixed_stay_fixed(sliding, tmp_path, capsys):
