@@ -107,7 +107,7 @@ class Server:
             compression=settings.compression,
             reuse_port=True,
             first_call=True,
-            observe=self._services.counting.observe,
+            observe=self._services.observe,
         )
         self._loop = Loop(self._transport)
         self._early = shared is None or shared.early

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from carousel.access import Access
 from carousel.access import Scope as May
 from carousel.errors import CarouselError, Forbidden
-from carousel.http.failures import failure
+from carousel.http.failures import ERROR, failure
 
 _OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 _METRICS = frozenset({"/metrics", "/monitoring/prometheus/metrics"})
@@ -31,6 +31,7 @@ class Doors:
             try:
                 self._check(scope)
             except CarouselError as error:
+                scope[ERROR] = error
                 await failure(error)(scope, receive, send)
                 return
         await self._application(scope, receive, send)

@@ -27,6 +27,9 @@ _CODES = {
 }
 """As TensorFlow Serving turns codes into HTTP's."""
 
+ERROR = "carousel.error"
+"""Under this name the ASGI scope holds the error that a request failed with, for the log."""
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -49,9 +52,11 @@ def answering_errors(handler: Handler) -> Handler:
     async def guarded(request: Request) -> Response:
         try:
             return await handler(request)
-        except CarouselError as error:
-            return failure(error)
+        except CarouselError as raised:
+            error = raised
         except Exception as bug:  # noqa: BLE001 - whatever a bug raises ends this request, and nothing else
-            return failure(unexpected(bug, f"{request.method} {request.url.path} failed"))
+            error = unexpected(bug, f"{request.method} {request.url.path} failed")
+        request.scope[ERROR] = error
+        return failure(error)
 
     return guarded

@@ -19,6 +19,7 @@ from carousel.http.doors import Doors
 from carousel.http.failures import answer
 from carousel.http.probes import Exposition, Probes
 from carousel.http.rest import Rest
+from carousel.http.told import Told
 from carousel.http.v2 import OpenInference
 from carousel.oip import Infer, Repository
 from carousel.serving import Catalog, Lifecycle, Limits, Requests
@@ -88,7 +89,7 @@ def site(
             ).routes,
         ],
         # A browser asks by a preflight, without a token, whether it may send one: CORS stands before the doors.
-        middleware=[*([cors] if options.cors_origins else []), doors],
+        middleware=[Middleware(Told), *([cors] if options.cors_origins else []), doors],
         exception_handlers={HTTPException: _unknown},
     )
 

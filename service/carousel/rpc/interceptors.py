@@ -18,7 +18,7 @@ Handler = Callable[..., None]
 """Serves a call: of a unary method with its message, of a stream with nothing else."""
 
 _CLIENT = 256  # characters of a client's name that tell it from others
-_CODES = {code.value[0]: code.name for code in StatusCode}
+CODE_NAMES = {code.value[0]: code.name for code in StatusCode}
 
 
 class Kind(StrEnum):
@@ -185,7 +185,7 @@ class Counting:
         """Count a call that is over."""
         counters = self._counters.get(call.method)
         if counters is not None:
-            counters.handled[_CODES.get(code, "UNKNOWN")] += 1
+            counters.handled[CODE_NAMES.get(code, "UNKNOWN")] += 1
             counters.seconds.add(time.monotonic() - call.began, trace_of(call.metadata))
 
     def read(self) -> Mapping[str, RpcCounters]:
@@ -195,4 +195,5 @@ class Counting:
 
 def fail(call: Call, error: CarouselError) -> None:
     """Answer with an error."""
+    call.reason = type(error).__name__
     call.fail(Status(*status_of(error)))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from carousel.access import Access
 from carousel.oip import Infer, Repository, Rules, Sequences
+from carousel.rpc.call_log import CallLog
 from carousel.rpc.health import HEALTH, Health
 from carousel.rpc.interceptors import (
     Counting,
@@ -25,7 +26,7 @@ from carousel.rpc.tfserving import MODEL, PREDICTION, ModelService, PredictionSe
 from carousel.rpc.v1 import INFERENCE, Inference
 from carousel.serving import Catalog, Lifecycle, Limits, Requests, Sessions
 from carousel.stubs.tfserving import POOL
-from carousel.transport import Streaming, Unary
+from carousel.transport import Call, Streaming, Unary
 
 
 class Options(NamedTuple):
@@ -76,6 +77,7 @@ class Services:
         self.streams = Streams(lifecycle)
         self.health = Health(frozenset({INFERENCE, OPEN_INFERENCE, PREDICTION, MODEL}), self.streams)
         self.counting = Counting()
+        self._log = CallLog()
         methods: list[Method] = [
             *Inference(catalog, requests, sessions, self.streams, limits).methods,
             *OpenInference(
@@ -107,3 +109,9 @@ class Services:
         self.methods: Mapping[str, Unary | Streaming] = {
             method.path: intercepted(method, interceptors) for method in methods
         }
+
+    def observe(self, call: Call, code: int) -> None:
+        """Count a call that is over, and tell the log of it."""
+        self.counting.observe(call, code)
+        if call.method in self.methods:  # whatever else may be called is no request
+            self._log.observe(call, code)

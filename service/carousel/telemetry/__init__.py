@@ -8,10 +8,12 @@ from carousel.telemetry.instruments import INSTRUMENTS, Instrument
 from carousel.telemetry.logs import LogFormat, fields, log_to_stderr
 from carousel.telemetry.process import Usage, raise_descriptor_limit, version, versions
 from carousel.telemetry.readings import ModelReadings, Readings, SessionReadings
+from carousel.telemetry.request_log import Ended, RequestLog
 
 __all__ = [
     "INSTRUMENTS",
     "SECONDS",
+    "Ended",
     "Exemplar",
     "Histogram",
     "Instrument",
@@ -19,6 +21,7 @@ __all__ = [
     "ModelCounters",
     "ModelReadings",
     "Readings",
+    "RequestLog",
     "RpcCounters",
     "SessionReadings",
     "Usage",

@@ -55,8 +55,12 @@ class Call:
         "done",
         "metadata",
         "method",
+        "model",
         "on_cancel",
         "on_sent",
+        "reason",
+        "request_id",
+        "status",
         "unsent",
     )
 
@@ -79,6 +83,10 @@ class Call:
         """When the client stops waiting, in seconds of `time.monotonic()`; math.inf when it set no deadline."""
         self.client = ""
         """Whose call it is, for fair shares; who takes the call says so."""
+        self.model = self.request_id = self.reason = ""
+        """What it asks for, by which id, and the error's name if it failed; as far as those who serve it say so."""
+        self.status: Status | None = None
+        """What it failed with."""
         self.done = False
         """Answered, or gone."""
         self.on_cancel: Callable[[], None] | None = None
@@ -127,6 +135,7 @@ class Call:
         if self.done:
             return
         check(metadata)
+        self.status = status
         if 0 < len(status.details) <= MAX_DETAILS:
             metadata = (*metadata, ("grpc-status-details-bin", status.details))
         self._release(status.code)

@@ -135,6 +135,7 @@ class OpenInference:
     def model_infer(self, call: Call, message: bytes) -> None:
         """Run one request."""
         request = parse(pb.ModelInferRequest, message)
+        call.model, call.request_id = request.model_name, request.id
 
         def answer(response: pb.ModelInferResponse) -> None:
             call.reply(response.SerializeToString())

@@ -39,6 +39,7 @@ class Inference:
     def _predict(self, call: Call, message: bytes) -> None:
         """Run whole sequences, each of its own length."""
         predict = parse(pb.PredictRequest, message)
+        call.model = predict.model
         trace = trace_of(call.metadata)
         request = read_predict(predict, len(message), call.deadline, trace, call.client, self._limits)
         call.on_cancel = self._requests.submit(request, partial(_reply, call, predict), partial(fail, call)).abandon
@@ -46,6 +47,7 @@ class Inference:
     def _get_model(self, call: Call, message: bytes) -> None:
         """Describe one model."""
         request = parse(pb.GetModelRequest, message)
+        call.model = request.model
         response = pb.GetModelResponse()
         write_model(self._catalog.find(request.model, request.version, request.version_label).version, response.model)
         call.reply(response.SerializeToString())
