@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from carousel.access import Scope
 from carousel.errors import ModelNotFound
 from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method
@@ -37,7 +38,11 @@ class ModelService:
         self._rejected = rejected
         self._limits = limits
         served = {"GetModelStatus": self.get_model_status, "HandleReloadConfigRequest": self.reload}
-        self.methods = tuple(Method(MODEL, name, Kind.UNARY, function) for name, function in served.items())
+        scopes = {"HandleReloadConfigRequest": Scope.ADMIN}
+        self.methods = tuple(
+            Method(MODEL, name, Kind.UNARY, function, scopes.get(name, Scope.PREDICT))
+            for name, function in served.items()
+        )
 
     def get_model_status(self, call: Call, message: bytes) -> None:
         """List the versions of a model, or the one that is named: served, on their way out, or rejected."""
