@@ -101,12 +101,13 @@ class Layout:
         chosen = set(self.names if names is None else names)
         return any(column.timewise for column in self.columns if column.spec.name in chosen)
 
-    def pack(self, tensors: Mapping[str, Samples], faults: list[Violation]) -> Samples | None:
+    def pack(self, tensors: Mapping[str, Samples], faults: list[Violation], packed: int = 0) -> Samples | None:
         """Check one sample and put its tensors side by side.
 
         Args:
             tensors: Each of the author's tensors by name, in its declared shape without the batch.
             faults: Every fault is added here, its field the tensor's name with ".shape" or ".dtype" or nothing after.
+            packed: Bytes of the same request's samples that were packed before; MAX_PACKED_BYTES holds for all.
 
         Returns:
             The one array, without a copy where one tensor is all there is; None where there are faults.
@@ -125,6 +126,9 @@ class Layout:
         if len(lengths) > 1:
             found = ", ".join(f"{name} has {length}" for length, name in lengths.items())
             faults.append(Violation(next(iter(lengths.values())), f"differs in timesteps from another input: {found}"))
+        if len(faults) == before and packed + self.size_of(tensors) > MAX_PACKED_BYTES:
+            found = f"takes more than {MAX_PACKED_BYTES} bytes side by side with what is repeated at every timestep"
+            faults.append(Violation(self.names[0], found))
         return self.join(tensors) if len(faults) == before else None
 
     def pack_batch(self, tensors: Mapping[str, Samples], faults: list[Violation]) -> list[Samples]:
@@ -134,15 +138,10 @@ class Layout:
             found = ", ".join(f"{name[:_SHOWN]} is {describe(tensor.shape)}" for name, tensor in tensors.items())
             faults.append(Violation(next(iter(tensors)), f"expected one batch size, at least 1, for all: {found}"))
             return []
-        count = max(sizes, default=1)
-        first = {name: tensor[0] for name, tensor in tensors.items() if tensor.ndim > 1}
-        if count * self.size_of(first) > MAX_PACKED_BYTES:
-            found = f"takes {count * self.size_of(first)} bytes, the limit is {MAX_PACKED_BYTES}"
-            faults.append(Violation(next(iter(tensors)), f"side by side with the others, in {count} samples, {found}"))
-            return []
-        packed = []
-        for i in range(count):
-            sample = self.pack({name: tensor[i] for name, tensor in tensors.items()}, faults)
+        packed: list[Samples] = []
+        for i in range(max(sizes, default=1)):
+            before = sum(each.nbytes for each in packed[-1:]) * len(packed)  # all have one size
+            sample = self.pack({name: tensor[i] for name, tensor in tensors.items()}, faults, before)
             if sample is None:
                 return []
             packed.append(sample)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carousel.artifact import disagreement, read_signature
+from carousel.artifact import Column, Layout, TensorSpec, disagreement, read_signature
 from carousel.errors import Violation
 from carousel.serving.version import load_version
 
@@ -78,3 +78,24 @@ def test_names_shapes_and_types_that_are_not_the_authors_are_faults_by_name(tmp_
         "prices.shape: is [5, 3], expected [?, 4]",
         "store: is missing: expected store float32 [?, 3]",
     ]
+
+
+def test_what_is_repeated_at_every_timestep_is_bounded_before_it_is_written_out(monkeypatch):
+    """A short message may not become a large array: for one sample, for a batch, and for samples one by one."""
+    monkeypatch.setattr("carousel.artifact.layout.MAX_PACKED_BYTES", 4 * 101 * 25)
+    columns = (
+        Column(TensorSpec("x", "float32", (None, None, 1)), 0, 1, timewise=True),
+        Column(TensorSpec("wide", "float32", (None, 100)), 1, 101, timewise=False),
+    )
+    layout = Layout(columns)
+    sample = {"x": np.zeros((10, 1), np.float32), "wide": np.zeros(100, np.float32)}
+    faults: list[Violation] = []
+    first = layout.pack(sample, faults)
+    assert first is not None
+    assert layout.pack(sample, faults, first.nbytes) is not None
+    assert not faults
+    assert layout.pack(sample, faults, 2 * first.nbytes) is None
+    assert layout.pack_batch({name: np.stack([tensor] * 3) for name, tensor in sample.items()}, faults) == []
+    assert layout.pack({"x": np.zeros((26, 1), np.float32), "wide": sample["wide"]}, faults) is None
+    assert [fault.field for fault in faults] == ["x"] * 3
+    assert all(" bytes side by side " in fault.description for fault in faults)

@@ -68,17 +68,19 @@ def read_samples(predict: Predict, face: Face, max_samples: int) -> list[Samples
         raise _fault(f"holds {len(samples)} sequences, the limit is {max_samples} (max_samples)")
     packed: list[Samples] = []
     faults: list[Violation] = []
+    size = 0
     key = "instances" if predict.rows else "inputs"
     for i, sample in enumerate(samples):
         where, found = f"{key}[{i}]", list[Violation]()
         try:
-            one = takes.pack(_named(sample, face, where, i), found)
+            one = takes.pack(_named(sample, face, where, i), found, size)
         except InvalidRequest as error:
             one, found = None, list(error.violations)
         else:
             found = [Violation(f"{where}.{fault.field}", fault.description) for fault in found]
         faults += found
         if one is not None:
+            size += one.nbytes
             packed.append(one)
         if len(faults) >= _MAX_FAULTS:
             break

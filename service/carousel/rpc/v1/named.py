@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from carousel.artifact import MAX_PACKED_BYTES
 from carousel.errors import Violation
 from carousel.serving import Version
 from carousel.stubs.v1 import inference_pb2 as pb
@@ -55,13 +54,10 @@ def read_samples(
         wrong: list[Violation] = []
         tensors = {name: _read(tensor, name, wrong) for name, tensor in sample.tensors.items()}
         given = {name: array for name, array in tensors.items() if array is not None}
-        packed += 0 if wrong else takes.size_of({name: array for name, array in given.items() if array.ndim})
-        if packed > MAX_PACKED_BYTES:
-            faults.append(Violation("samples", f"take more than {MAX_PACKED_BYTES} bytes side by side"))
-            break
-        array = None if wrong else takes.pack(given, wrong)
+        array = None if wrong else takes.pack(given, wrong, packed)
         faults += [Violation(f"samples[{i}].{fault.field}", fault.description) for fault in wrong]
         if array is not None:
+            packed += array.nbytes
             inputs.append(array)
             places.append(i)
     return inputs, places
