@@ -28,7 +28,7 @@ def test_the_way_of_the_shapes_is_told_as_keras_users_think_it(stack, capsys):
     assert said["parameters"] == f"{keras.models.load_model(stack).count_params():,}"
     assert re.fullmatch(r"\S+ float32 \[timesteps, 64\], of any length", said["send"])
     assert said["kind"].startswith("stepwise")
-    assert said["live"] == "yes"
+    assert said["live"] == "yes, by its states"
     assert said["engine"] == "onnx"
     assert said["equal bits"] == "yes"
     assert 0 < float(said["worst error"].split()[0]) < 1e-5
@@ -40,10 +40,11 @@ def test_why_a_model_is_whole_is_told(repository, capsys):
     said = said_of(capsys, "check", repository / "whole" / "own.keras")
     assert "Bidirectional(LSTM(4), concat) -> [5, 8]" in said["layers"]
     assert said["kind"].startswith("whole: layer 'bidirectional")
-    assert said["live"].startswith("no")
+    assert said["live"].startswith("only as a window that slides")
     fixed = said_of(capsys, "check", repository / "fixed" / "own.keras")
     assert fixed["layers"].startswith("[6, 3] -> LSTM(4) -> [6, 4] -> Flatten -> [24] -> Dense(2) -> [2]")
     assert re.fullmatch(r"\S+ float32 \[6, 3\]", fixed["send"])
+    assert fixed["live"].endswith("the last 6")
 
 
 def test_branches_are_told_a_layer_a_line():

@@ -53,13 +53,14 @@ def _to_send(signature: Any) -> str:
 
 
 def _kind(version: Any, manifest: Any) -> list[str]:
+    steps = version.signature.timesteps
+    slides = f"slides: each new timestep is answered as Predict would answer the last {steps or 'so many'}"
     if version.states:
-        return ["kind         stepwise: sequences of all lengths share its batches", "live         yes"]
+        live = "yes, by its states" if steps is None else f"yes, and {slides}"
+        return ["kind         stepwise: sequences of all lengths share its batches", f"live         {live}"]
     because = manifest.not_stepwise_because if manifest is not None else "it was not exported by Carousel"
-    return [
-        f"kind         whole: {because}",
-        "live         no: a sequence must be there from its first timestep to its last",
-    ]
+    live = f"only as a window that {slides}"
+    return [f"kind         whole: {because}", f"live         {live}"]
 
 
 def _worst_error(folder: Path, version: Any) -> str:
