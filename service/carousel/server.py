@@ -20,7 +20,6 @@ from carousel.rpc.methods import Options, Services
 from carousel.serving import Catalog, Follower, Lifecycle, Limits, Loader, Model, Phase, Policies, Sessions, Version
 from carousel.settings import Settings, read_policies
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
-from carousel.telemetry import prometheus as metrics
 from carousel.transport import Port, TlsFiles
 
 logger = logging.getLogger("carousel.server")
@@ -124,7 +123,8 @@ class Server:
                 self._access,
                 post=self._post,
                 serving=lambda: self._services.health.serving,
-                exposition=metrics.exposition(shared.readings if shared else self.ask_readings),
+                readings=shared.readings if shared else self.ask_readings,
+                grpc_port=self.port,
             ),
             bounds=http.Bounds(settings.max_http_connections, settings.http_header_seconds, settings.http_idle_seconds),
             tls=_tls_files(settings) if settings.http_tls else None,
@@ -317,6 +317,7 @@ def _http_options(settings: Settings) -> http.Options:
         origins,
         settings.repository_control,
         settings.admin_socket is not None,
+        settings.http_page,
     )
 
 

@@ -17,7 +17,7 @@ CLIENT = "carousel.client"
 
 
 class Doors:
-    """Lets a request through to `application` if its token is for what it asks; probes need none."""
+    """Lets a request through if its token is for what it asks; probes and the page's files need none."""
 
     def __init__(self, application: ASGIApp, access: Access, *, admin_is_local: bool) -> None:
         """With `admin_is_local` nothing that changes models is served here."""
@@ -27,7 +27,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] not in _OPEN:
+        if scope["type"] == "http" and not _open(scope["path"]):
             try:
                 self._check(scope)
             except CarouselError as error:
@@ -43,6 +43,11 @@ class Doors:
         client = self._access.check(Request(scope).headers.get("authorization"), may)
         if client:
             scope[CLIENT] = f"token:{client}"
+
+
+def _open(path: str) -> bool:
+    """Say whether a path is anyone's: the probes, and the page's own files, which are the same on every server."""
+    return path in _OPEN or path == "/" or (path.startswith("/page/") and path.endswith((".js", ".css")))
 
 
 def _may(path: str) -> May:

@@ -17,12 +17,15 @@ from carousel.http.bridge import Bridge
 from carousel.http.clients import client_of
 from carousel.http.doors import Doors
 from carousel.http.failures import answer
-from carousel.http.probes import Exposition, Probes
+from carousel.http.page import Page
+from carousel.http.probes import Probes
 from carousel.http.rest import Rest
 from carousel.http.told import Told
 from carousel.http.v2 import OpenInference
 from carousel.oip import Infer, Repository
 from carousel.serving import Catalog, Lifecycle, Limits, Requests
+from carousel.telemetry import Readings
+from carousel.telemetry.prometheus import exposition
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Options:
         cors_origins: Whose pages may call it from a browser; "*" for all.
         repository_control: Whether models are loaded and unloaded by request.
         admin_is_local: Whether what changes things is not served here at all.
+        page: Whether there is one to look at.
     """
 
     max_body_bytes: int
@@ -44,6 +48,7 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     repository_control: bool = False
     admin_is_local: bool = False
+    page: bool = True
 
 
 def site(
@@ -58,22 +63,25 @@ def site(
     *,
     post: Callable[[Callable[[], None]], None],
     serving: Callable[[], bool],
-    exposition: Exposition,
+    readings: Callable[[], Readings],
+    grpc_port: int,
 ) -> Starlette:
     """Put the application together.
 
     `post` brings a function to the loop's thread, to which the first three belong; `serving` says there whether
-    requests can be answered; `exposition` writes the metrics.
+    requests can be answered; `readings` copies every number, and may block.
     """
     bridge = Bridge(post, requests, lifecycle)
     bodies = Bodies(options.max_body_bytes, limits.held_bytes, options.seconds or 30.0)
+    page = Page(bridge, catalog, readings, grpc_port).routes if options.page else []
     cors = Middleware(
         CORSMiddleware, allow_origins=options.cors_origins, allow_methods=("GET", "POST"), allow_headers=("*",)
     )
     doors = Middleware(Doors, access=access, admin_is_local=options.admin_is_local)
     return Starlette(
         routes=[
-            *Probes(bridge, lifecycle, serving, exposition).routes,
+            *Probes(bridge, lifecycle, serving, exposition(readings)).routes,
+            *page,
             *Rest(bridge, catalog, bodies, limits, partial(client_of, options.client_header), options.seconds).routes,
             *OpenInference(
                 bridge,

@@ -60,6 +60,9 @@ class Http(_Group):
     max_http_connections: int = Field(
         1024, ge=1, le=1 << 20, description="The most HTTP connections of a process; one more is closed at once."
     )
+    http_page: bool = Field(
+        True, description="Whether HTTP serves a page at /: what is served, how busy it is, try it."
+    )
     http_cors_origins: str | None = Field(
         None, description="Whose web pages may call it: https://example.com, several by commas, or * for all."
     )

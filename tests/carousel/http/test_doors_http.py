@@ -33,12 +33,12 @@ def bearing(name):
     return {"authorization": f"Bearer {TOKENS[name]}"}
 
 
-def test_every_path_but_the_probes_needs_a_token_of_its_scope(guarded):
+def test_every_path_but_the_probes_and_the_pages_files_needs_a_token_of_its_scope(guarded):
     web, routes = guarded()
     assert len(routes) > 20
     for route, method in routes:
         path = route.replace("{rest:path}", "models").replace("{model}", "small").replace("{version}", "1")
-        if path in OPEN:
+        if path in OPEN or path == "/" or path.endswith((".js", ".css")):
             assert web.request(method, path).status_code == 200, path
             continue
         right = "predict"
@@ -53,8 +53,8 @@ def test_every_path_but_the_probes_needs_a_token_of_its_scope(guarded):
 
 def test_a_path_that_is_not_served_needs_a_token_too_and_no_refusal_names_a_model(guarded):
     web, _ = guarded()
-    for path in ("/nothing", "/v1/models/nothing", "/v2/models/nothing", "//metrics", "/v2/../metrics"):
-        refused = web.get(path)
+    for path in ("/nothing", "/v1/models/nothing", "/v2/models/nothing", "//metrics", "/v2/../metrics", "/page/none"):
+        refused = web.get(f"{str(web.base_url).rstrip('/')}{path}")
         assert refused.status_code == 401
         assert "small" not in refused.text
     assert "small" in web.get("/v2/models/nothing", headers=bearing("predict")).text
