@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     for command in _COMMANDS:
         command.add(commands)
     words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0].startswith("--") and words[0] != "--help":
+        words = ["serve", *words]  # as TensorFlow Serving's image takes flags
     if words[:1] == ["serve"]:
         serve.add_flags(commands.choices["serve"])
     given = parser.parse_args(words)

@@ -1,11 +1,19 @@
 """`carousel serve`: the server."""
 
 import argparse
+import logging
 import os
 import re
 import signal
 import sys
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:
+    from carousel.settings import Moved
+
+logger = logging.getLogger("carousel.cli")
+
+_THEIRS = "tensorflow_serving."  # before the names of TensorFlow Serving's flags in what was parsed
 
 _DESCRIPTION = """\
 Serve every model of a repository over gRPC, and metrics over HTTP. New versions are picked up as they appear.
@@ -42,6 +50,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             section.add_argument(
                 f"--{name.replace('_', '-')}", dest=name, metavar=metavar, help=f"{field.description} [{default}]"
             )
+    _add_their_flags(parser)
+
+
+def _add_their_flags(parser: argparse.ArgumentParser) -> None:
+    from carousel.settings import IGNORED, REFUSED, TRANSLATED  # noqa: PLC0415 - as `add` says
+
+    section = parser.add_argument_group("TensorFlow Serving's flags", "For what has moved here, as it stands.")
+    for name in (*TRANSLATED, *IGNORED, *REFUSED):
+        metavar = name.rsplit("_", 1)[-1].upper()
+        meaning = TRANSLATED.get(name, argparse.SUPPRESS)
+        section.add_argument(f"--{name}", dest=_THEIRS + name, nargs="?", const="true", metavar=metavar, help=meaning)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -49,16 +68,27 @@ def run(given: argparse.Namespace) -> int:
     # Until there is something to drain. The first process of a container would not even die of the signal otherwise;
     # an exception would be lost in the import that it falls into.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    from carousel.settings import (  # noqa: PLC0415 - as `add` says
-        Settings,
-        SettingsRefused,
-        read_settings,
-    )
+    from carousel.settings import Settings, move  # noqa: PLC0415 - as `add` says
 
-    named = vars(given)
-    flags = {name: named[name] for name in ("config", *Settings.model_fields) if named.get(name) is not None}
+    named = {name: value for name, value in vars(given).items() if value is not None}
+    flags = {name: named[name] for name in ("config", *Settings.model_fields) if name in named}
+    theirs = {name.removeprefix(_THEIRS): value for name, value in named.items() if name.startswith(_THEIRS)}
+    moved = move(theirs, os.environ, frozenset(flags))
+    if moved.faults:
+        return _refuse(*moved.faults)
     try:
-        settings = read_settings(flags, os.environ)
+        with moved.laid_out() as translated:
+            return _serve({**translated, **flags}, moved)
+    except OSError as error:  # no folder for temporary files
+        return _refuse(str(error))
+
+
+def _serve(flags: dict[str, Any], moved: "Moved") -> int:
+    """Serve by these settings, some of which came by other names."""
+    from carousel.settings import SettingsRefused, read_settings  # noqa: PLC0415 - as `add` says
+
+    try:
+        settings = read_settings(flags, os.environ, moved.places)
     except SettingsRefused as error:
         return _refuse(*error.faults)
     # The C core writes lines of its own to stderr, of closed ports and lost clients; GRPC_VERBOSITY brings them back.
@@ -69,6 +99,8 @@ def run(given: argparse.Namespace) -> int:
     from carousel.workers import Workers  # noqa: PLC0415
 
     log_to_stderr(settings.log_level, settings.log_format)
+    for note in moved.notes:
+        logger.warning(note)
     try:
         server = Workers(settings) if settings.workers > 1 else Server(settings)
     except OSError as error:  # a port that is taken, a TLS file that cannot be used

@@ -36,17 +36,20 @@ class _Given(NamedTuple):
     place: str
 
 
-def read_settings(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+def read_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str], places: Mapping[str, str] | None = None
+) -> Settings:
     """Put the settings together: a flag goes before an environment variable, that before the file.
 
     `flags` holds the settings by name, and `config` for the file; CAROUSEL_CONFIG names it otherwise. An empty variable
-    counts as unset.
+    counts as unset. `places` says where flags came from that were given by other names.
 
     Raises:
         SettingsRefused: The file cannot be read, a name is no setting, or a value cannot be used.
     """
     faults: list[str] = []
-    from_flags = {name: _Given(value, f"--{name.replace('_', '-')}") for name, value in flags.items()}
+    places = places or {}
+    from_flags = {name: _Given(value, places.get(name, f"--{name.replace('_', '-')}")) for name, value in flags.items()}
     from_environment = _of_environment(environment, faults)
     config = (from_flags | from_environment | from_flags).pop("config", None)
     from_file = {} if config is None else _of_file(config, faults)
