@@ -22,7 +22,8 @@ from tests.deploy.overlays import one
 from tests.deploy.podman import BASE, Podman, run
 from tests.deploy.tools import ROOT
 
-pytestmark = pytest.mark.soak
+# Packages and wheels are fetched, and images of gigabytes written.
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 USER = 10001
 VERSION = importlib.metadata.version("lstm-carousel")

@@ -25,8 +25,8 @@ def describe(folder: Path) -> list[str]:
     alone, together = version.costs.step_seconds(1), version.costs.step_seconds(rows) / rows
     return [
         f"{version.name} version {version.number}",
-        f"takes        {signature.inputs}",
-        *(f"gives        {spec}" for spec in signature.outputs),
+        *(f"takes        {spec}" for spec in signature.served_inputs),
+        *(f"gives        {spec}" for spec in signature.served_outputs),
         f"send         {_to_send(signature)}",
         *_kind(version, manifest),
         f"states       {', '.join(f'{s.name} [{s.units}]' for s in version.states) or 'none'}",

@@ -1,6 +1,10 @@
 """SavedModels that others made, by `foreign/make.py` and by Keras 3 here, are lowered, and answer as they did."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -104,3 +108,28 @@ def test_layers_that_do_not_answer_as_the_savedmodel_are_refused(tmp_path, monke
         ExportRefused, match="the layers that were found do not answer as the SavedModel does: output_0"
     ):
         export(tmp_path / "saved", tmp_path / "repository", "wrong")
+
+
+def test_the_page_of_savedmodels_does_what_it_says(tmp_path):
+    """docs/saved-models.md, command by command: served by TensorFlow as it is, by ONNX Runtime once it is lowered."""
+    page = (Path(__file__).parents[3] / "docs" / "saved-models.md").read_text()
+    (archive,) = (each for each in ARCHIVES if each.stem == "windows")
+    unpacked(archive, tmp_path)[0].rename(tmp_path / "exported")
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    said = [
+        subprocess.run(
+            block,
+            shell=True,
+            cwd=tmp_path,
+            env=os.environ | path,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=200,
+        ).stdout
+        for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    ]
+    assert "tensorflow (not on onnx: " in said[0]
+    assert "output_0" in said[0]
+    assert "onnx" in said[1]
+    assert sorted(folder.name for folder in (tmp_path / "repository" / "windows").iterdir()) == ["1", "2"]
