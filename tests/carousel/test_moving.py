@@ -1,6 +1,9 @@
 """A manifest that was written for TensorFlow Serving starts this server: what it says holds, or is refused by name."""
 
+import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -188,3 +191,39 @@ def test_the_environment_gives_way_to_a_repository_or_a_file_that_is_named():
     assert not move({}, environment, frozenset({"repository"})).folders
     assert not move({}, environment, frozenset({"config"})).folders
     assert not move({}, {}, NOTHING).folders
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("tensorflow-serving", "kserve", "triton")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_the_pages_run_as_they_stand_but_for_folders_and_ports(page, mounted, tmp_path):
+    """The server starts by the first, and the others are answered by it."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "small").symlink_to(mounted)
+    text = (DOCS / f"coming-from-{page}.md").read_text()
+    [start, *others] = re.findall(r"```(?:bash|python)\n(.*?)```", text, re.DOTALL)
+    assert others
+    where = {"/mnt/models": str(mounted), "/models": str(tmp_path / "models")}
+    words = [re.sub(r"(?<![\w/])(/mnt/models|/models)\b", lambda m: where[m[1]], word) for word in start.split()]
+    *_, http = ports = re.findall(r"port[= ](\d+)", start)
+    rest = free_port()
+    words = [re.sub(rf"\b{http}$", str(rest), re.sub(rf"\b{ports[0]}$", "0", word)) for word in words]
+    assert words[0] == "carousel"
+    environment = {"CAROUSEL_HTTP_PORT": ""}
+    with running(*words[1:], **environment) as (_, target):
+        for other in others:
+            there = other.replace(f"localhost:{http}", f"127.0.0.1:{rest}").replace(f"localhost:{ports[0]}", target)
+            command = ["bash", "-c", there] if other.startswith("curl") else [sys.executable, "-c", there]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr[-2000:]
+            answer = json.loads(done.stdout)
+            rows = answer["predictions"][0] if isinstance(answer, dict) else answer
+            assert len(rows) == 2
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
