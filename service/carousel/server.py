@@ -106,6 +106,8 @@ class Server:
             compression=settings.compression,
             reuse_port=True,
             first_call=True,
+            max_concurrent_streams=settings.max_calls_per_connection,
+            patience=_patience(settings),
             observe=self._services.observe,
         )
         self._loop = Loop(self._transport)
@@ -194,6 +196,7 @@ class Server:
     def _sweep(self) -> None:
         """End what was idle for too long, and close what was retired; every second."""
         self._sessions.expire()
+        self._services.streams.expire(self._settings.stream_idle_seconds)
         self._catalog.sweep()
         self._loop.after(_SWEEP_EVERY, self._sweep)
 
@@ -305,6 +308,12 @@ def _options(settings: Settings) -> Options:
         repository_control=settings.repository_control,
         client_metadata=settings.client_metadata,
         admin_is_local=settings.admin_socket is not None,
+    )
+
+
+def _patience(settings: Settings) -> transport.Patience:
+    return transport.Patience(
+        settings.max_calls, settings.message_seconds, settings.unread_seconds, settings.max_unread_bytes
     )
 
 

@@ -1,5 +1,6 @@
 """What all streams of requests have in common: reading, half-close, flow control, undecodable messages, drain."""
 
+import time
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -47,6 +48,12 @@ class Streams:
         self.max_unanswered = max_unanswered
         self.all: dict[Stream[Any], None] = {}
 
+    def expire(self, seconds: float) -> None:
+        """End each stream that holds nothing, and on which nothing was sent either way for so many seconds."""
+        before = time.monotonic() - seconds
+        for stream in [stream for stream in self.all if stream.touched < before]:
+            stream.end_if_idle(seconds)
+
     def drain(self) -> None:
         """End each stream once all that it asked is answered."""
         for stream in list(self.all):
@@ -57,6 +64,7 @@ class Stream(Generic[M]):
     """One stream: its requests are read in order, and no faster than they are answered.
 
     Attributes:
+        touched: When something was last sent on it, by either side, in seconds of time.monotonic.
         unanswered: Requests taken and not answered.
         held_bytes: Their size.
     """
@@ -71,6 +79,7 @@ class Stream(Generic[M]):
         self._reading = False
         self._half_closed = False
         self._taken = False  # at least one request was
+        self.touched = time.monotonic()
         self.unanswered = 0
         self.held_bytes = 0
 
@@ -94,6 +103,7 @@ class Stream(Generic[M]):
 
     def send(self, response: Message) -> None:
         """Send an answer, after those before it."""
+        self.touched = time.monotonic()
         self._call.send(response.SerializeToString())
 
     def fail(self, error: CarouselError) -> None:
@@ -130,8 +140,14 @@ class Stream(Generic[M]):
             else:
                 self.fail(GoingAway("the server is going away: stream elsewhere"))
 
+    def end_if_idle(self, seconds: float) -> None:
+        """End the stream unless it holds something, or its client was told that it will hear more."""
+        if not self.unanswered and not self._face.open and not (self._one_request and self._taken):
+            self.fail(GoingAway(f"the stream was idle for {seconds:g} s: open another (stream_idle_seconds)"))
+
     def _received(self, message: bytes | None) -> None:
         self._reading = False
+        self.touched = time.monotonic()
         try:
             self._take(message)
         except CarouselError as error:

@@ -32,6 +32,26 @@ class Network(_Group):
     max_connections: int = Field(
         10_000, ge=1, le=1 << 20, description="The most connections of a process; one more is closed at once."
     )
+    max_calls: int = Field(
+        20_000, ge=1, le=1 << 24, description="The most calls that may be open in a process, streams among them."
+    )
+    max_calls_per_connection: int = Field(
+        2_000, ge=1, le=1 << 24, description="The most calls of one connection; its client's further calls wait."
+    )
+    message_seconds: float = Field(
+        60.0, gt=0, le=_DAY, description="How long a unary call's message may take from the call's beginning."
+    )
+    unread_seconds: float = Field(
+        60.0, ge=1, le=_DAY, description="How long a client may read nothing of an answer before the call is ended."
+    )
+    max_unread_bytes: int = Field(
+        256 << 20,
+        ge=1 << 20,
+        description="The most bytes of answers that clients do not read; the longest unread are dropped then.",
+    )
+    stream_idle_seconds: float = Field(
+        1800.0, gt=0, le=30 * _DAY, description="How long a stream that holds no live sequence may be silent."
+    )
     max_connection_idle_seconds: float = Field(
         1800.0, gt=0, le=30 * _DAY, description="How long a connection may be without a call."
     )

@@ -9,6 +9,7 @@ from carousel.transport.call import Call
 from carousel.transport.certificates import check_certificates
 from carousel.transport.credentials import TlsFiles, server_credentials
 from carousel.transport.listener import Server, Streaming, Unary
+from carousel.transport.patience import Patience
 from carousel.transport.ports import Port, listen
 from carousel.transport.status import MAX_DETAILS, MAX_MESSAGE, Code, Status
 from carousel.transport.versions import untested
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_MESSAGE",
     "Call",
     "Code",
+    "Patience",
     "Port",
     "Server",
     "Status",

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from grpc._cython import cygrpc
 
 from carousel.transport.metadata import Metadata, check
+from carousel.transport.patience import Waits
 from carousel.transport.status import MAX_DETAILS, Code, Status, cut
 
 logger = logging.getLogger("carousel.transport")
@@ -22,6 +23,7 @@ class Owner(Protocol):
 
     calls: set["Call"]
     unwatched: dict["Call", None]
+    waits: Waits
 
     def observe(self, call: "Call", code: int) -> None:
         """Take note of a call that is answered or gone, and of its status code."""
@@ -123,6 +125,7 @@ class Call:
             self.finish()
         elif not self.done:
             self._release(Code.OK)
+            self._unsent_is(len(message))
             self._answer(
                 cygrpc.SendMessageOperation(message, 0), cygrpc.SendStatusFromServerOperation(None, Code.OK, b"", 0)
             )
@@ -164,7 +167,7 @@ class Call:
         """Send one message of a stream, after those before it."""
         if self.done:
             return
-        self.unsent += len(message)
+        self._unsent_is(self.unsent + len(message))
         if self._leaving is None:
             self._transmit(message)
         elif self._queue is None:
@@ -177,9 +180,20 @@ class Call:
         if self._then is not None and not self._begun:
             self.fail(status)
 
+    def give_up(self, seconds: float) -> None:
+        """Fail it: its message did not come within so many seconds. For `Waits`."""
+        text = f"{self.method}: its request message did not come within {seconds:g} s"
+        self.fail(Status(Code.DEADLINE_EXCEEDED, text))
+
+    def drop(self) -> None:
+        """End it at once: its client does not read, and what was written for it is forgotten. For `Waits`."""
+        self._call.cancel()
+        self._gone()
+
     def serve(self, function: Callable[["Call", bytes], None]) -> None:
         """Call a unary `function` once the request message is there. For `Server`."""
         self._then = function
+        self._owner.waits.expect_message(self)
         self._call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._requested)
 
     def stream(self, function: Callable[["Call"], None]) -> None:
@@ -195,6 +209,7 @@ class Call:
 
     def _requested(self, event: Any) -> None:
         function, self._then, self._begun = self._then, None, True
+        self._owner.waits.has_message(self)
         message = event.batch_operations[0].message()
         if message is None:  # too large a message gets here as well, but then the core has already answered
             self.fail(Status(Code.INVALID_ARGUMENT, f"{self.method} takes one request message, and none came."))
@@ -234,7 +249,7 @@ class Call:
 
     def _sent(self, event: Any) -> None:
         if self._leaving is not None:
-            self.unsent -= len(self._leaving)
+            self._unsent_is(self.unsent - len(self._leaving))
             self._leaving = None
         if not event.success:
             self._gone()
@@ -268,10 +283,15 @@ class Call:
         self._owner.calls.discard(self)
         self._gone()
 
+    def _unsent_is(self, size: int) -> None:
+        if size != self.unsent:
+            self._owner.waits.unsent(self, self.unsent, size)
+            self.unsent = size
+
     def _gone(self) -> None:
         """Nothing reaches the client any more."""
         self._queue = self._ending = None
-        self.unsent = 0 if self._leaving is None else len(self._leaving)
+        self._unsent_is(0 if self._leaving is None else len(self._leaving))
         if not self.done:
             on_cancel = self.on_cancel
             self._release(Code.CANCELLED)
@@ -281,6 +301,7 @@ class Call:
     def _release(self, code: int) -> None:
         """Be done, and let go of the service's callbacks, which hold the call in their turn."""
         self.done = True
+        self._owner.waits.has_message(self)
         self.on_cancel = self.on_sent = self._then = None
         try:
             self._owner.observe(self, code)

@@ -15,6 +15,7 @@ from grpc._cython import cygrpc
 from carousel.transport.call import Call
 from carousel.transport.farewell import Farewell
 from carousel.transport.first_call import FirstCall
+from carousel.transport.patience import Patience, Waits
 from carousel.transport.status import Code, Status
 
 Compression: TypeAlias = Literal["identity", "deflate", "gzip"]
@@ -65,6 +66,7 @@ class Server:
     A client that does not answer the ping sent every `keepalive_time` within
     `keepalive_timeout` is gone; clients may ping every `min_ping_interval`. With `reuse_port` processes share a port.
     Until a call was accepted, `wake` does nothing; with `first_call` the server makes one itself as it starts.
+    Clients may keep calls waiting as long as `patience` says.
     `observe` is told of every call, with its status code, once it is answered or gone.
     """
 
@@ -85,12 +87,15 @@ class Server:
         compression: Compression = "identity",
         reuse_port: bool = False,
         first_call: bool = False,
+        patience: Patience | None = None,
         observe: Callable[[Call, int], None] = lambda _call, _code: None,
     ) -> None:
         self.calls: set[Call] = set()
         """Calls accepted and not yet over."""
         self.unwatched: dict[Call, None] = {}
         """Unary calls neither answered nor watched for cancellation, oldest first: what `settle` is for."""
+        self.waits = Waits(patience or Patience())
+        """The calls that wait for their clients, and how long they may."""
         self.observe = observe
         arguments: dict[str, int | None] = {
             "grpc.max_receive_message_length": max_receive_bytes,
@@ -182,7 +187,7 @@ class Server:
                 waker.start_server_batch((), self._woken)
 
     def settle(self) -> None:
-        """Watch the unary calls that are still open for cancellation, and leave when asked to. Once a turn of the loop.
+        """Watch open unary calls for cancellation, end calls that wait for too long, leave when asked to. Once a turn.
 
         Watching costs a call one more event, so that calls answered within their first few turns go without.
         """
@@ -190,6 +195,7 @@ class Server:
         while self.unwatched and (oldest := next(iter(self.unwatched))).began < begun:
             del self.unwatched[oldest]
             oldest.watch()
+        self.waits.sweep()
         if self._farewell is not None and self._farewell.sweep():
             self._shut_down()
 
@@ -260,6 +266,10 @@ class Server:
             name = details.method.decode(errors="replace")
             call = Call(self, core, name, event.invocation_metadata, details.deadline)
             call.fail(Status(Code.UNIMPLEMENTED, f"This server has no method {name}."))
+            return
+        if len(self.calls) >= self.waits.patience.calls:
+            call = Call(self, core, known[0], event.invocation_metadata, details.deadline)
+            call.fail(Status(Code.RESOURCE_EXHAUSTED, f"{len(self.calls) - 1} calls are open, as many as may be."))
             return
         name, method = known
         call = Call(self, core, name, event.invocation_metadata, details.deadline)
