@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test quick check format generate install tools bench soak clean
+.PHONY: help demo serve test quick check format generate install tools bench soak sbom clean
 
 help:            ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -56,6 +56,14 @@ format: install  ## write the code as ruff would
 
 generate: install  ## write all that is generated again: stubs, client, pages, dashboard, rules
 	$(BIN)/python .ci/generate.py
+
+sbom:            ## write what a serving environment holds, as CycloneDX: build/sbom.json
+	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) build/serving
+	VIRTUAL_ENV=build/serving $(BIN)/uv pip install --quiet -c constraints.txt '.[jwt]'
+	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment \
+		--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file build/sbom.json \
+		build/serving/bin/python
 
 clean:           ## remove what was built
 	rm -rf .venv build dist

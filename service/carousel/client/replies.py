@@ -146,6 +146,13 @@ def description(model: pb.Model) -> ModelDescription:
     )
 
 
+def bearing(token: str, credentials: grpc.ChannelCredentials | None) -> grpc.ChannelCredentials:
+    """Give channel credentials that send a bearer token too; gRPC sends it over TLS or within this machine alone."""
+    return grpc.composite_channel_credentials(
+        credentials or grpc.local_channel_credentials(), grpc.access_token_call_credentials(token)
+    )
+
+
 def raised(error: grpc.RpcError) -> CarouselError:
     """Read a failed call as the error that the server raised."""
     details = b""

@@ -117,7 +117,7 @@ def pem(key):
 
 
 def signed(algorithm="ES256", key=None, headers=None, **claims):
-    every = {"sub": "carol", "aud": "carousel", "iss": "us", "exp": NOW + 600, "scope": "openid predict"} | claims
+    every = {"sub": "carol", "aud": "carousel", "iss": "us", "exp": NOW + 36_000, "scope": "openid predict"} | claims
     every = {name: value for name, value in every.items() if value is not None}
     return jwt.encode(every, key or KEYS[algorithm], algorithm, headers=headers)
 
@@ -148,11 +148,11 @@ def test_a_signed_token_grants_what_its_scope_says(tmp_path, algorithm):
         signed(aud="another"),
         signed(aud=None),
         signed(iss="another"),
-        signed(nbf=NOW + 60),
+        signed(nbf=NOW + 36_000),
         signed("RS256"),
         signed(key=ec.generate_private_key(ec.SECP256R1())),
-        jwt.encode({"sub": "carol", "aud": "carousel", "exp": NOW + 600}, None, "none"),
-        jwt.encode({"sub": "carol", "aud": "carousel", "exp": NOW + 600}, "k" * 64, "HS256"),
+        jwt.encode({"sub": "carol", "aud": "carousel", "exp": NOW + 36_000}, None, "none"),
+        jwt.encode({"sub": "carol", "aud": "carousel", "exp": NOW + 36_000}, "k" * 64, "HS256"),
         signed()[:-4] + "AAAA",
         "a.b.c",
         "é" * 40,
