@@ -1,18 +1,31 @@
 """One HTTP connection: uvicorn's own, with a limit to how many there are and how long a request's headers may take."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-if TYPE_CHECKING:
-    from carousel.http.endpoint import Bounds
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What clients may keep open.
+
+    Attributes:
+        connections: At once; further ones are closed as they come.
+        header_seconds: From the first byte of a request, or the connection's begin, to the end of its headers.
+        idle_seconds: Between two requests of one connection.
+    """
+
+    connections: int = 1024
+    header_seconds: float = 10.0
+    idle_seconds: float = 75.0
 
 
 class Connection(HttpToolsProtocol):
     """A connection whose client has to send whole headers in time."""
 
-    def __init__(self, bounds: "Bounds", **options: Any) -> None:
+    def __init__(self, bounds: Bounds, **options: Any) -> None:
         super().__init__(**options)
         self._bounds = bounds
         self._late: asyncio.TimerHandle | None = None

@@ -7,13 +7,12 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import uvicorn
 
-from carousel.http.connection import Connection
+from carousel.http.connection import Bounds, Connection
 from carousel.transport import TlsFiles
 
 logger = logging.getLogger("carousel.http")
@@ -21,21 +20,6 @@ logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # starts and ends 
 
 _END = 5.0  # seconds that open connections have to end in
 _LOOK = 1.0  # seconds between two looks at whether the TLS files changed
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What clients may keep open.
-
-    Attributes:
-        connections: At once; further ones are closed as they come.
-        header_seconds: From the first byte of a request, or the connection's begin, to the end of its headers.
-        idle_seconds: Between two requests of one connection.
-    """
-
-    connections: int = 1024
-    header_seconds: float = 10.0
-    idle_seconds: float = 75.0
 
 
 class Endpoint:
