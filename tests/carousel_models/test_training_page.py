@@ -55,6 +55,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.timeout(900)  # half a minute of one core, and cores may be shared
 def test_every_command_of_the_page_is_run(folder, started, monkeypatch, capsys):
     """The server is one of this process, since `carousel serve` would hold the page up."""
     server = None
