@@ -22,7 +22,8 @@ serve: install   ## serve what was exported to models/repository
 
 tools: build/tools/installed
 	tests/tools
-	test -e build/tools/node_modules/axe-core || npm install --silent --no-save --prefix build/tools axe-core@4.14.1
+	test -e build/tools/node_modules/@grpc/grpc-js || npm install --silent --no-save --prefix build/tools \
+		axe-core@4.14.1 @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1
 
 build/tools/installed: tests/tools.txt | install
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/tools
