@@ -17,7 +17,20 @@ from carousel.access import Access, JsonWebTokens, Tokens
 from carousel.batching import Admission
 from carousel.loop import Loop
 from carousel.rpc.methods import Options, Services
-from carousel.serving import Catalog, Follower, Lifecycle, Limits, Loader, Model, Phase, Policies, Sessions, Version
+from carousel.serving import (
+    Catalog,
+    Follower,
+    Lanes,
+    Lifecycle,
+    Limits,
+    Loader,
+    Model,
+    Phase,
+    Policies,
+    Sessions,
+    Version,
+    usable_cores,
+)
 from carousel.settings import Settings, read_policies
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
 from carousel.transport import Port, TlsFiles
@@ -65,7 +78,8 @@ class Server:
         self._held = [] if shared else [Port(settings.host, number) for number in settings.grpc_ports]
         self._ports = settings.grpc_ports if shared else tuple(held.number for held in self._held)
         self.port = self._ports[0]
-        self._admission = Admission(settings.max_backlog_seconds)
+        self._lanes = Lanes(settings.lanes or usable_cores() // (settings.workers * settings.engine_threads) or 1)
+        self._admission = Admission(settings.max_backlog_seconds, self._lanes.count)
         self._lifecycle = Lifecycle()
         limits = _limits(settings)
         self._sessions = Sessions(
@@ -148,6 +162,7 @@ class Server:
         self._loader.stop()
         self._endpoint.stop()
         self._transport.close()
+        self._lanes.close()
         for held in self._held:
             held.close()
         return self._status
@@ -231,7 +246,7 @@ class Server:
         )
 
     def _add(self, version: Version) -> None:
-        self._catalog.add(Model(version, self._admission, self._loop.post, begin=self._loop.begin))
+        self._catalog.add(Model(version, self._admission, self._loop.post, begin=self._loop.begin, lanes=self._lanes))
 
     def _tell_health(self) -> None:
         """Be SERVING once everything that was there at the start is loaded, and something is; so each model."""

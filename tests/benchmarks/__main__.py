@@ -14,6 +14,7 @@ NAMES = (
     "engine",
     "kinds",
     "cores",
+    "lanes",
     "capacity",
     "mixed",
     "short",

@@ -5,5 +5,6 @@ from carousel.batching.batch import Batch
 from carousel.batching.costs import TICK, Costs
 from carousel.batching.scheduler import Scheduler
 from carousel.batching.sequence import Sequence
+from carousel.batching.slots import Slots
 
-__all__ = ["TICK", "Admission", "Batch", "Costs", "Scheduler", "Sequence"]
+__all__ = ["TICK", "Admission", "Batch", "Costs", "Scheduler", "Sequence", "Slots"]

@@ -42,12 +42,13 @@ class Admission:
     slow the pace further: the backstop. What is not measured any more is forgotten.
 
     Attributes:
-        pace: Seconds of predicted work that are done in a second, at most 1.0.
+        pace: Seconds of predicted work that are done in a second, at most one of each lane.
     """
 
-    def __init__(self, max_seconds: float) -> None:
-        """Promise at most `max_seconds` of work, counted at the pace."""
+    def __init__(self, max_seconds: float, lanes: int = 1) -> None:
+        """Promise at most `max_seconds` of work, counted at the pace of `lanes` engine calls side by side."""
         self._max_seconds = max_seconds
+        self._lanes = lanes
         self._models: list[Promised] = []
         self.pace = 1.0
         self._worked = self._passed = 0.0
@@ -57,7 +58,7 @@ class Admission:
 
     def apart(self) -> "Admission":
         """Give another one of the same bound, for an engine with a thread of its own."""
-        return Admission(self._max_seconds)
+        return Admission(self._max_seconds, self._lanes)
 
     def count(self, model: Promised) -> None:
         """Count a model's backlog towards the bound."""
@@ -117,7 +118,7 @@ class Admission:
             self._seen = now
         self._since = now if waits else math.nan
         if self._passed >= _INTERVAL:
-            self.pace += _WEIGHT * (min(1.0, self._worked / self._passed) - self.pace)
+            self.pace += _WEIGHT * (min(self._lanes, self._worked / self._passed) - self.pace)
             if self._late:
                 self.pace *= 1.0 - _BACKSTOP * self._late / self._ended
             self.pace = max(_SLOWEST, self.pace)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carousel.batching.sequence import Sequence
+from carousel.batching.slots import Slots
 from carousel.tensors import Floats, Samples
 
 
@@ -17,12 +18,14 @@ class Batch:
         steps: Timesteps of each row.
         state: float32 [rows, state_width], the rows' states before the tick.
         predicted: What the cost model says the engine will take, in seconds.
+        lane: The slots that its rows hold.
     """
 
     sequences: list[Sequence]
     steps: int
     state: Floats
     predicted: float
+    lane: Slots
 
     def inputs(self) -> Samples:
         """Gather the timesteps, [steps, rows, ...] of the sequences' own dtype."""

@@ -29,12 +29,15 @@ class Scheduler:
     soonest due run; the others wait, or are parked when one that is due sooner arrives. Where several clients have
     sequences here, each gets as many timesteps as the others: the soonest due are chosen among one client's own.
 
+    Several batches may run side by side, each in a lane with slots of its own. A sequence stays in its lane until it is
+    done or parked; one that waits starts in whichever lane is free.
+
     Attributes:
         timesteps: That the sequences here still need.
         live: Sequences here that are neither done nor cancelled.
     """
 
-    def __init__(self, costs: Costs, state_width: int, *, whole: bool = False) -> None:
+    def __init__(self, costs: Costs, state_width: int, *, whole: bool = False, lanes: int = 1) -> None:
         """Serve a model whose row of state has `state_width` floats; a `whole` one cannot be cut in time."""
         self._costs = costs
         self._whole = whole
@@ -44,7 +47,7 @@ class Scheduler:
         self._shared = costs.step_seconds(costs.rows)
         self._short = costs.tick_steps(costs.rows)
         self._allowed_rows = _allowed_rows(costs)
-        self._slots = Slots(state_width)
+        self._lanes = [Slots(state_width) for _ in range(lanes)]  # the one that was back first stands first
         self._clients = Clients()
         self._deadlines = Deadlines()
         self._ended: list[Sequence] = []
@@ -54,7 +57,19 @@ class Scheduler:
     @property
     def running(self) -> int:
         """Sequences that hold a slot."""
-        return len(self._slots.running)
+        held = sum([len(lane.running) for lane in self._lanes])
+        return held - sum(sequence.gone for lane in self._lanes for sequence in lane.running) if self._left else held
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that wait for a slot, or are parked."""
+        return self.live - self.running
+
+    @property
+    def ready(self) -> bool:
+        """Whether a lane is free that has rows, or whom to give them to."""
+        free = [lane for lane in self._lanes if not lane.away]
+        return any(lane.running for lane in free) or (bool(free) and self.live > self.running)
 
     @property
     def backlog(self) -> float:
@@ -87,25 +102,32 @@ class Scheduler:
             self._leave(sequence)
 
     def schedule(self, now: float) -> Batch | None:
-        """Choose the rows and the length of the next tick; None when there is no sequence."""
+        """Choose the rows and the length of a free lane's next tick; None when no free lane has a sequence.
+
+        Each batch goes to the engine and comes back by `complete` or `abort`, in any order.
+        """
         for sequence in self._deadlines.expired(now):
             self._refund(sequence)
             self._expire(sequence, "the deadline passed", now)
         if self._left:
-            self._left = False
-            self._slots.keep([row for row, sequence in enumerate(self._slots.running) if not sequence.gone])
-        if self.live > len(self._slots.running):
-            self._choose_alike(now) if self._whole else self._choose(now)
-        running = self._slots.running
+            self._sweep()
+        free = [lane for lane in self._lanes if not lane.away]
+        if not free:
+            return None
+        lane = next((lane for lane in free if lane.running), free[0])
+        if self.live > self.running:
+            self._choose_alike(lane, now) if self._whole else self._choose(lane, now)
+        running = lane.running
         if not running:
             return None
+        lane.away = True
         steps = min([sequence.remaining for sequence in running])
         if not self._whole:
             steps = min(steps, self._costs.tick_steps(len(running)))
-        return Batch(running, steps, self._slots.state, self._costs.tick_seconds(len(running), steps))
+        return Batch(running, steps, lane.state, self._costs.tick_seconds(len(running), steps), lane)
 
     def complete(self, batch: Batch, outputs: Floats, state: Floats, now: float) -> None:
-        """Take what the engine gave for the batch that `schedule` returned last; sequences that are done leave.
+        """Take what the engine gave for a batch that `schedule` returned; sequences that are done leave.
 
         Args:
             batch: What was run.
@@ -113,7 +135,9 @@ class Scheduler:
             state: float32 [rows, state_width], after the tick.
             now: Seconds.
         """
-        self._slots.state = state
+        lane = batch.lane
+        self._back(lane)
+        lane.state = state
         stay, steps, advanced = [], batch.steps, 0
         for row, sequence in enumerate(batch.sequences):
             if sequence.gone:
@@ -126,19 +150,20 @@ class Scheduler:
             else:
                 self._clients.leave(sequence.share)
                 if sequence.return_state:
-                    self._slots.park(row)
+                    lane.park(row)
                 if sequence.deadline < now:
                     sequence.error = DeadlineExceeded("the deadline passed while the last timesteps ran")
                 sequence.finished = now
                 self._ended.append(sequence)
         self.timesteps -= advanced * steps
-        self._settle(advanced - len(stay))
         if len(stay) < len(batch.sequences):
-            self._slots.keep(stay)
+            lane.keep(stay)
+        self.live -= advanced - len(stay)
 
     def abort(self, batch: Batch, now: float) -> list[Sequence]:
         """Drop the sequences of a batch whose run failed; return those that were not cancelled meanwhile."""
-        self._slots.keep([])
+        self._back(batch.lane)
+        batch.lane.keep([])
         failed = [sequence for sequence in batch.sequences if not sequence.gone]
         for sequence in failed:
             self._leave(sequence)
@@ -153,8 +178,9 @@ class Scheduler:
     def everything(self) -> list[Sequence]:
         """List every sequence that was added and neither cancelled nor handed over by `ended`."""
         waiting = [sequence for client in self._clients for sequence in client.queue]
-        here = [*self._slots.running, *waiting, *self._ended]
-        return list(dict.fromkeys(sequence for sequence in here if not sequence.gone or sequence.error is not None))
+        running = [sequence for lane in self._lanes for sequence in lane.running]
+        here = [sequence for sequence in [*running, *waiting] if not sequence.gone]
+        return list(dict.fromkeys([*here, *self._ended]))
 
     def _expire(self, sequence: Sequence, why: str, now: float) -> None:
         sequence.error = DeadlineExceeded(f"{why} after {sequence.taken} of {sequence.timesteps} timesteps")
@@ -173,7 +199,7 @@ class Scheduler:
 
     def _refund(self, sequence: Sequence) -> None:
         """Give its client back what one that holds a row will not run."""
-        if sequence in self._slots.running:
+        if any(sequence in lane.running for lane in self._lanes):
             sequence.share.tag -= sequence.remaining
 
     def _leave(self, sequence: Sequence) -> None:
@@ -182,12 +208,22 @@ class Scheduler:
         sequence.share.timesteps -= sequence.remaining
         self._clients.forget(sequence.share)
         self._clients.leave(sequence.share)
-        self._settle(1)
-
-    def _settle(self, count: int) -> None:
-        self.live -= count
+        self.live -= 1
         if not self.live:
-            self._slots.keep([])  # the last ones may have been cancelled, and an empty scheduler schedules no more
+            self._sweep()  # an empty scheduler schedules no more
+
+    def _sweep(self) -> None:
+        """Take the rows of those that left; what is away keeps its rows until it is back."""
+        for lane in self._lanes:
+            if not lane.away and any(sequence.gone for sequence in lane.running):
+                lane.keep([row for row, sequence in enumerate(lane.running) if not sequence.gone])
+        self._left = any(lane.away for lane in self._lanes)
+
+    def _back(self, lane: Slots) -> None:
+        lane.away = False
+        if len(self._lanes) > 1:
+            self._lanes.remove(lane)
+            self._lanes.append(lane)
 
     def _head(self, now: float) -> Sequence | None:
         """Look at the soonest due of the client that is next; one that could not be done in time even alone leaves."""
@@ -198,9 +234,10 @@ class Scheduler:
     def _urgent(self, sequence: Sequence, now: float) -> bool:
         return sequence.timesteps <= self._short or sequence.due <= now
 
-    def _choose(self, now: float) -> None:
+    def _choose(self, lane: Slots, now: float) -> None:
         """Give the rows to the soonest due, and to the urgent among them fewer to share with."""
-        clients, chosen = self._clients, list(self._slots.running)
+        clients, chosen = self._clients, list(lane.running)
+        dealt = -(-self.live // len(self._lanes))  # rows of a lane, where all that are here are dealt alike
         if self._emptying(chosen):
             return
         urgent = 0
@@ -209,7 +246,9 @@ class Scheduler:
             urgent += self._urgent(sequence, now)
         while (head := self._head(now)) is not None:
             pressing = self._urgent(head, now)
-            room = len(chosen) < (self._costs.rows_for(head.remaining) if pressing else self._allowed_rows[urgent])
+            room = len(chosen) < (
+                self._costs.rows_for(head.remaining) if pressing else min(dealt, self._allowed_rows[urgent])
+            )
             if not room:
                 last = _giving_way(chosen, head)
                 if last is None:
@@ -226,7 +265,7 @@ class Scheduler:
             last = max((sequence for sequence in chosen if not self._urgent(sequence, now)), key=_order)
             chosen.remove(last)
             clients.put_back(last.share, last)
-        self._change(chosen, now)
+        _change(lane, chosen, now)
 
     def _emptying(self, running: list[Sequence]) -> bool:
         """Whether those that run are left to end first: all within a tick's time, and a full batch waits.
@@ -235,12 +274,12 @@ class Scheduler:
         they are about as long as one another, so their ticks are longer and fewer.
         """
         head = self._clients.head()
-        if head is None or not running or self.live - len(running) < self._costs.rows:
+        if head is None or not running or self.waiting < self._costs.rows:
             return False
         last = max([sequence.remaining for sequence in running])
         return last <= self._short and last < head.remaining
 
-    def _choose_alike(self, now: float) -> None:
+    def _choose_alike(self, lane: Slots, now: float) -> None:
         """Batch the soonest due with others of its own length. A whole model's rows are free again after each tick."""
         head = other = self._head(now)
         chosen: list[Sequence] = []
@@ -248,24 +287,25 @@ class Scheduler:
             self._clients.take(other, other.share, head.timesteps)
             chosen.append(other)
             other = self._clients.next_of(head.timesteps)
-        self._change(chosen, now)
+        _change(lane, chosen, now)
 
-    def _change(self, chosen: list[Sequence], now: float) -> None:
-        slots = self._slots
-        if chosen == slots.running:
-            return
-        staying = set(chosen)
-        stay = [row for row, sequence in enumerate(slots.running) if sequence in staying]
-        held = set(slots.running)
-        if len(stay) < len(held):
-            for row, sequence in enumerate(slots.running):
-                if sequence not in staying:
-                    slots.park(row)
-            slots.keep(stay)
-        if newcomers := [sequence for sequence in chosen if sequence not in held]:
-            for sequence in newcomers:
-                sequence.started = sequence.started or now
-            slots.add(newcomers)
+
+def _change(slots: Slots, chosen: list[Sequence], now: float) -> None:
+    """Park those that are not among the chosen, and give a row to those that have none."""
+    if chosen == slots.running:
+        return
+    staying = set(chosen)
+    stay = [row for row, sequence in enumerate(slots.running) if sequence in staying]
+    held = set(slots.running)
+    if len(stay) < len(held):
+        for row, sequence in enumerate(slots.running):
+            if sequence not in staying:
+                slots.park(row)
+        slots.keep(stay)
+    if newcomers := [sequence for sequence in chosen if sequence not in held]:
+        for sequence in newcomers:
+            sequence.started = sequence.started or now
+        slots.add(newcomers)
 
 
 def _giving_way(running: list[Sequence], head: Sequence) -> Sequence | None:

@@ -1,4 +1,4 @@
-"""Where the states of the running sequences are: one compact matrix, a row each."""
+"""Where the states of the running sequences of a lane are: one compact matrix, a row each."""
 
 import numpy as np
 
@@ -11,13 +11,19 @@ class Slots:
 
     A state is a row, so to start, to be parked and to end are one copy of a few KB each. The matrix is replaced, never
     written in place: a batch that holds the last tick's keeps it.
+
+    Attributes:
+        running: The sequences that hold rows, in order.
+        state: float32 [rows, width].
+        away: A batch of these rows is with the engine: until it is back nobody starts, parks or leaves here.
     """
 
-    __slots__ = ("_width", "running", "state")
+    __slots__ = ("_width", "away", "running", "state")
 
     def __init__(self, width: int) -> None:
         self._width = width
         self.running: list[Sequence] = []
+        self.away = False
         self.state: Floats = np.empty((0, width), np.float32)
 
     def add(self, newcomers: list[Sequence]) -> None:

@@ -5,6 +5,7 @@ from carousel.serving.face import Face, faces, stateful_face
 from carousel.serving.faults import unexpected
 from carousel.serving.follower import Follower
 from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start, read_states
+from carousel.serving.lanes import Lanes, usable_cores
 from carousel.serving.lifecycle import Lifecycle, Phase
 from carousel.serving.limits import Limits, check, shape_faults
 from carousel.serving.loader import Loader
@@ -24,6 +25,7 @@ __all__ = [
     "Face",
     "Follower",
     "Holder",
+    "Lanes",
     "Lifecycle",
     "Limits",
     "Loader",
@@ -50,6 +52,7 @@ __all__ = [
     "shape_faults",
     "stateful_face",
     "unexpected",
+    "usable_cores",
     "window_of",
     "write_snapshot",
 ]

@@ -6,18 +6,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from carousel.batching import Admission, Batch, Scheduler, Sequence
+from carousel.batching import Admission, Batch, Scheduler, Sequence, Slots
 from carousel.errors import EngineFault, GoingAway, Overloaded
 from carousel.serving.faults import unexpected
+from carousel.serving.lanes import Lanes
 from carousel.serving.version import Version
 from carousel.telemetry import ModelCounters, ModelReadings, SessionReadings
 from carousel.tensors import Floats
 
 STANDSTILL = 0.01
-"""Seconds of one engine call above which it runs on a thread of its own, so that the loop never stands still."""
+"""Seconds of one engine call above which it runs on threads of the model's own, so that the loop never stands still and
+no other model waits for a lane."""
+
+HAND_OVER = 0.001
+"""Seconds of one engine call from which a lane pays: to hand a tick over and take it back costs some 0.1 ms."""
 
 _LATE = 10
-"""A tick on the engine's own thread is late once it takes so many times its predicted time."""
+"""A tick on another thread is late once it takes so many times its predicted time."""
 
 
 class Model:
@@ -40,10 +45,12 @@ class Model:
         post: Callable[[Callable[[], None]], None],
         clock: Callable[[], float] = time.monotonic,
         begin: "Callable[[Model], None]" = lambda _: None,
+        lanes: Lanes | None = None,
     ) -> None:
         """Turn what was loaded.
 
-        `post` brings a function from another thread to the loop's; `begin` asks it for turns, as long as this is busy.
+        `post` brings a function from another thread to the loop's; `begin` asks it for turns, as long as this is busy;
+        `lanes` run its ticks beside the loop where that pays.
         """
         self.version = version
         self.counters = ModelCounters()
@@ -56,26 +63,29 @@ class Model:
         self._clock = clock
         self._begin = begin
         self._costs = version.costs
+        self._lanes = lanes or Lanes()
+        # What does not promise equal bits is not asked from several threads at once.
+        self._count = self._lanes.count if version.engine.batch_invariant else 1
         self._scheduler = self._new_scheduler()
-        self._thread: ThreadPoolExecutor | None = None
+        self._own: ThreadPoolExecutor | None = None
         self._awake = False
-        self._away = False  # a tick runs on the engine's thread
-        self._late_at = math.inf
+        self._turning = False
+        self._away: dict[Slots, float] = {}  # the lanes whose tick is on another thread, and when each is late
 
     @property
     def busy(self) -> bool:
         """Whether a turn has something to do now."""
-        return self._awake and not self._away
+        return self._turning
 
     @property
     def running(self) -> int:
-        """Sequences in the batch."""
+        """Sequences in the batches."""
         return self._scheduler.running
 
     @property
     def waiting(self) -> int:
         """Sequences that wait for their first tick, or are parked."""
-        return max(0, self._scheduler.live - self._scheduler.running)
+        return self._scheduler.waiting
 
     @property
     def backlog(self) -> float:
@@ -130,7 +140,7 @@ class Model:
         if not self._awake:
             self._awake = True
             self._admission.count(self)
-            self._begin(self)
+        self._ask_for_turns()
 
     def cancel(self, sequence: Sequence) -> None:
         """Drop a sequence that is not wanted any more: it leaves before the next tick; its `done` is not called."""
@@ -146,18 +156,24 @@ class Model:
         except Exception as bug:  # noqa: BLE001 - a bug here may fail what is here, and nothing else
             self._start_over(bug)
         self._rest()
+        self._turning = self._awake and self._scheduler.ready
 
     def late_seconds(self, now: float) -> float:
-        """Say by how much the tick on the engine's own thread is late; 0.0 if it is not."""
-        return max(0.0, now - self._late_at)
+        """Say by how much a tick on another thread is late; 0.0 if none is."""
+        return max([0.0, *(now - late_at for late_at in self._away.values())])
 
     def close(self) -> None:
-        """Give the engine's thread back. Only when no sequence is here any more."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False)
+        """Give the engine's own threads back. Only when no sequence is here any more."""
+        if self._own is not None:
+            self._own.shutdown(wait=False)
 
     def _new_scheduler(self) -> Scheduler:
-        return Scheduler(self._costs, self.version.state_width, whole=not self.version.states)
+        return Scheduler(self._costs, self.version.state_width, whole=not self.version.states, lanes=self._count)
+
+    def _ask_for_turns(self) -> None:
+        if not self._turning and self._awake and self._scheduler.ready:
+            self._turning = True
+            self._begin(self)
 
     def _rest(self) -> None:
         """Ask for no more turns and count for nothing, where no sequence is left: an idle model costs nothing."""
@@ -173,7 +189,12 @@ class Model:
         elif batch.predicted > STANDSTILL:
             self._answer()  # what expired need not wait for the call
             self._promise_by(self._apart)
-            self._run_elsewhere(batch)
+            self._own = self._own or ThreadPoolExecutor(self._count, f"engine-{self.version.name}")
+            self._hand_over(batch, self._own)
+        elif self._pays(batch):
+            self._answer()
+            self._promise_by(self._on_loop)
+            self._hand_over(batch, self._lanes.threads)
         else:
             self._promise_by(self._on_loop)
             try:
@@ -182,6 +203,10 @@ class Model:
                 self._fail(batch, error)
             else:
                 self._complete(batch, outputs, state, now)
+
+    def _pays(self, batch: Batch) -> bool:
+        """Whether a lane runs the tick: it is worth its way there, and something can be done meanwhile."""
+        return self._count > 1 and batch.predicted >= HAND_OVER and (bool(self._away) or self.waiting > 0)
 
     def _promise_by(self, admission: Admission) -> None:
         """Count what is promised here towards the thread that runs it: the loop's, or the engine's own."""
@@ -201,34 +226,32 @@ class Model:
             raise ValueError(f"the engine gave states {state.shape} for {batch.state.shape}")
         return outputs, state
 
-    def _run_elsewhere(self, batch: Batch) -> None:
-        """Run a tick that would hold the loop up on the engine's own thread."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, f"engine-{self.version.name}")
-        inputs, began = batch.inputs(), self._clock()
+    def _hand_over(self, batch: Batch, threads: ThreadPoolExecutor) -> None:
+        """Run a tick on another thread; the loop goes on, and takes what came of it when it is back."""
+        inputs, scheduler = batch.inputs(), self._scheduler
 
         def run() -> None:
+            began = self._clock()
             try:
                 outputs, state = self._run(batch, inputs)
             except Exception as error:  # noqa: BLE001 - as above
-                self._post(partial(self._back, partial(self._fail, batch, error)))
+                self._post(partial(self._back, batch, scheduler, partial(self._fail, batch, error)))
             else:
-                self._post(partial(self._back, partial(self._complete, batch, outputs, state, began)))
+                finish = partial(self._complete, batch, outputs, state, began)
+                self._post(partial(self._back, batch, scheduler, finish))
 
-        self._thread.submit(run)
-        self._away = True
-        self._late_at = began + _LATE * batch.predicted
+        threads.submit(run)
+        self._away[batch.lane] = self._clock() + _LATE * batch.predicted
 
-    def _back(self, finish: Callable[[], None]) -> None:
-        self._away = False
-        self._late_at = math.inf
+    def _back(self, batch: Batch, scheduler: Scheduler, finish: Callable[[], None]) -> None:
+        del self._away[batch.lane]
         try:
-            finish()
+            if scheduler is self._scheduler:  # the sequences of one that was given up have their answers
+                finish()
         except Exception as bug:  # noqa: BLE001 - as in `turn`
             self._start_over(bug)
         self._rest()
-        if self.busy:
-            self._begin(self)
+        self._ask_for_turns()
 
     def _complete(self, batch: Batch, outputs: Floats, state: Floats, began: float) -> None:
         now = self._clock()

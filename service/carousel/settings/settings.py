@@ -96,6 +96,7 @@ class Models(_Group):
         "auto", description="onnx, tensorflow, or auto: ONNX where a model's cell graph can be trusted."
     )
     engine_threads: int = Field(1, ge=1, le=1024, description="Threads of an engine call; several pay for wide models.")
+    lanes: int = Field(0, ge=0, le=1024, description="Engine calls that run side by side; 0 for one a core.")
     keep_versions: int = Field(1, ge=1, le=1000, description="How many of the newest versions of each model to serve.")
     poll_seconds: float = Field(5.0, ge=0.01, le=_DAY, description="How often to look for new versions.")
     repository_control: bool = Field(

@@ -64,7 +64,7 @@ class House:
 
     def turn(self):
         self.model.turn()
-        if self.model._away:  # a long engine call has a thread of its own
+        while self.model._away:  # a long engine call has a thread of its own
             self.posts.get(timeout=10)()
         self.now += TICK
 

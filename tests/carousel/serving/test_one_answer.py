@@ -1,6 +1,7 @@
 """Law 9: whatever is raised, wherever, each admitted request gets exactly one answer, and the next one is served."""
 
 import itertools
+import queue
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from carousel.artifact import Signature, State, TensorSpec
 from carousel.batching import Admission
-from carousel.serving import Ending, Limits, Model, Request, Requests, Sessions, Start, Tensors, Version
+from carousel.serving import Ending, Lanes, Limits, Model, Request, Requests, Sessions, Start, Tensors, Version
+from carousel.serving import model as serving_model
 from carousel.testing import FakeEngine, flat_costs
 
 
@@ -36,7 +38,7 @@ class Faulty:
 class House:
     """One model, its requests and its live sequences, with bugs before the places named."""
 
-    def __init__(self, places, at):
+    def __init__(self, places, at, lanes=None):
         faulty = Faulty(at)
         self.now = 1.0
         engine = FakeEngine()
@@ -44,7 +46,8 @@ class House:
         signature = Signature(spec, spec, TensorSpec("last_step", "float32", (None, 1)))
         state = (State(name="sum", units=1),)
         version = Version("m", 1, signature, state, "00" * 32, engine, flat_costs(), "", None)
-        self.model = Model(version, Admission(1e9), lambda function: function(), lambda: self.now)
+        self.model = Model(version, Admission(1e9), self._post, lambda: self.now, lanes=lanes)
+        self.posts = queue.SimpleQueue()
         self.requests = Requests(self, Limits())
         self.sessions = Sessions(Limits(), max_open=9, max_per_scope=9, idle_seconds=60)
         if "engine" in places:
@@ -52,6 +55,9 @@ class House:
         self.places, self.faulty = places, faulty
         self._break()
         self.answers = {}
+
+    def _post(self, function):
+        self.posts.put(function)
 
     def _break(self):
         scheduler = self.model._scheduler
@@ -84,9 +90,12 @@ class House:
 
     def turn(self):
         for _ in range(10_000):
-            if not self.model.busy:
+            if self.model.busy:
+                self.model.turn()
+            elif self.model._away:
+                self.posts.get(timeout=10)()
+            else:
                 return
-            self.model.turn()
             self.now += 0.003
         raise AssertionError("it never comes to rest")
 
@@ -94,13 +103,35 @@ class House:
 PLACES = ("engine", "schedule", "complete", "ended", "worked", "writer")
 
 
-@given(
+@pytest.fixture(scope="module")
+def three_lanes():
+    """Threads for ticks; every tick beside which something else can be done goes there."""
+    lanes = Lanes(3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving_model, "HAND_OVER", 0.0)  # seconds
+        yield lanes
+    lanes.close()
+
+
+faults = given(
     st.sets(st.sampled_from(PLACES), min_size=1),
     st.sets(st.integers(0, 12), min_size=1, max_size=5),
     st.lists(st.integers(1, 30), min_size=1, max_size=6),
 )
+
+
+@faults
 def test_each_request_gets_one_answer_and_the_next_is_served(places, at, lengths):
-    house = House(places, at)
+    check(House(places, at), lengths)
+
+
+@faults
+def test_each_request_over_lanes_gets_one_answer_and_the_next_is_served(three_lanes, places, at, lengths):
+    """Ticks of the same model run on other threads while one fails, and come back to a scheduler that may be new."""
+    check(House(places, at, three_lanes), lengths)
+
+
+def check(house, lengths):
     for number, timesteps in enumerate(lengths):
         house.ask(number, timesteps)
         if number % 2:
