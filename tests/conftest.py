@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from carousel.client import Client
 from carousel.server import Server
 from carousel.settings import Settings
+
+settings.register_profile("ours", deadline=None)  # a shared machine may be slow, and no test is of times
+settings.load_profile("ours")
 
 LOOPBACK = {"host": "127.0.0.1", "port": 0, "http_host": "127.0.0.1", "http_port": 0}
 
