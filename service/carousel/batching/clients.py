@@ -63,6 +63,9 @@ class Clients:
         if client is None:
             tag = max(self._level, self._left.pop(sequence.client, 0))
             client = self._clients[sequence.client] = Client(sequence.client, tag)
+            if len(self._clients) == 2:
+                for each in self._clients.values():
+                    self._place(each)
         client.live += 1
         client.timesteps += sequence.remaining
         return client
@@ -92,6 +95,9 @@ class Clients:
 
     def head(self) -> Sequence | None:
         """Look at the soonest due of the client that is next; None when none waits."""
+        if len(self._clients) == 1:
+            (only,) = self._clients.values()
+            return only.queue.head()
         while self._heap:
             entry = self._heap[0]
             client = entry[-1]
@@ -126,7 +132,10 @@ class Clients:
         return min(heads)[-1] if heads else None
 
     def _place(self, client: Client) -> None:
-        """Order a client by what it has now."""
+        """Order a client by what it has now; one alone needs no order."""
+        if len(self._clients) == 1:
+            client.entry = None
+            return
         head = client.queue.head()
         if head is None:
             client.entry = None
