@@ -25,6 +25,7 @@ NAMES = (
     "swaps",
     "scrape",
     "rows",
+    "rest",
 )
 
 ROOT = Path(__file__).parents[2]

@@ -47,6 +47,34 @@ def durations(port: int, method: str, body: Path, *, rate: int, calls: int, dead
     return [int(line.split("\t")[2]) / 1e6 for line in log.read_text().splitlines()]
 
 
+def posted(port: int, path: str, body: Path, headers: dict[str, str], calls: int) -> list[float]:
+    """Send so many HTTP/1.1 requests, four at once; return the seconds each took."""
+    log = FOLDER / "posted.tsv"
+    log.unlink(missing_ok=True)
+    command = _http(port, path, body, headers, calls)
+    done = subprocess.run([*command, "--log-file", str(log)], capture_output=True, text=True, check=True).stdout
+    if f"{calls} succeeded" not in done:
+        raise RuntimeError(f"h2load: not all of {calls} calls came back:\n{done}")
+    return [int(line.split("\t")[2]) / 1e6 for line in log.read_text().splitlines()]
+
+
+@contextmanager
+def flooded(port: int, path: str, body: Path, headers: dict[str, str]) -> Iterator[None]:
+    """Keep four HTTP/1.1 requests in flight."""
+    load = subprocess.Popen(_http(port, path, body, headers, 10_000_000), stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        load.terminate()
+        load.wait()
+
+
+def _http(port: int, path: str, body: Path, headers: dict[str, str], calls: int) -> list[str]:
+    *command, _ = _command(port, path, body, calls, 4, 4)
+    given = [flag for name, value in headers.items() for flag in ("-H", f"{name}: {value}")]
+    return [*command, *given, "--h1", f"http://127.0.0.1:{port}{path}"]
+
+
 def _command(port: int, method: str, body: Path, calls: int, in_flight: int, connections: int) -> list[str]:
     program = shutil.which("h2load")
     if program is None:

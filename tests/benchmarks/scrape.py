@@ -12,7 +12,7 @@ from tests.benchmarks import report
 from tests.benchmarks.h2load import endless, framed
 from tests.benchmarks.measure import Spread
 from tests.benchmarks.served import Served, Watched
-from tests.benchmarks.workloads import predict_request, version
+from tests.benchmarks.workloads import gathered, predict_request, version
 
 # As Prometheus asks.
 _FORMS = {"text": "text/plain;version=0.0.4", "OpenMetrics": "application/openmetrics-text;version=1.0.0"}
@@ -24,8 +24,8 @@ _FEW, _MANY = "3 models", 100
 
 def main() -> None:
     three = {"stack64": version("stack64", 64), "vowels": version("vowels", 12), "small": version("small", 4, (8,))}
-    few = _gathered("three", three)
-    many = _gathered("hundred", {f"small{i}": three["small"] for i in range(_MANY)})
+    few = gathered("three", three)
+    many = gathered("hundred", {f"small{i}": three["small"] for i in range(_MANY)})
     cpu = {_FEW: _costs(few), f"{_MANY} models": _costs(many)}
     rounds = _rounds(few)
     rows = []
@@ -84,16 +84,6 @@ def _rounds(repository: Path) -> dict[str, list[tuple[float, ...]]]:
 def _scrape(server: Watched, accept: str) -> None:
     if accept:
         server.scrape(**{"Accept": accept, "Accept-Encoding": "gzip"})
-
-
-def _gathered(name: str, versions: dict[str, Path]) -> Path:
-    """Make a repository of versions that lie elsewhere."""
-    folder = report.FOLDER / "models" / name
-    for model, where in versions.items():
-        (folder / model).mkdir(parents=True, exist_ok=True)
-        if not (folder / model / "1").exists():
-            (folder / model / "1").symlink_to(where)
-    return folder
 
 
 def _draw(figure: Figure, cpu: dict[str, dict[str, list[float]]], rounds: dict[str, list[tuple[float, ...]]]) -> None:

@@ -76,5 +76,15 @@ def predict_request(model: str, sequences: list[Floats]) -> bytes:
     return bytes(request.SerializeToString())
 
 
+def gathered(name: str, versions: dict[str, Path]) -> Path:
+    """Make a repository of versions that lie elsewhere."""
+    folder = FOLDER / "models" / name
+    for model, where in versions.items():
+        (folder / model).mkdir(parents=True, exist_ok=True)
+        if not (folder / model / "1").exists():
+            (folder / model / "1").symlink_to(where)
+    return folder
+
+
 if __name__ == "__main__":
     _export(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))
