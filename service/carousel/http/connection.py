@@ -22,13 +22,18 @@ class Bounds:
     idle_seconds: float = 75.0
 
 
+_MAX_HEAD = 65_536  # bytes of a request's line and headers
+
+
 class Connection(HttpToolsProtocol):
-    """A connection whose client has to send whole headers in time."""
+    """A connection whose client has to send whole headers, not too many, in time."""
 
     def __init__(self, bounds: Bounds, **options: Any) -> None:
         super().__init__(**options)
         self._bounds = bounds
         self._late: asyncio.TimerHandle | None = None
+        self._head = 0  # bytes that came of headers that are not whole yet
+        self._headers = 0  # bytes of those that were read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take it, or close it where there are as many as may be."""
@@ -43,9 +48,28 @@ class Connection(HttpToolsProtocol):
         self._headers_came()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Read what came; end the connection once it is more than headers may have and they are not whole."""
+        super().data_received(data)
+        self._head = 0 if self._late is None else self._head + len(data)
+        if self._head > _MAX_HEAD:
+            self.transport.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header.
+
+        Raises:
+            ValueError: There are too many, or too long ones; the parser answers 400.
+        """
+        self._headers += len(name) + len(value) + 4
+        if self._headers > _MAX_HEAD:
+            raise ValueError(f"headers of more than {_MAX_HEAD} bytes")
+        super().on_header(name, value)
+
     def on_message_begin(self) -> None:
         """Begin to wait for the headers of one more request."""
         super().on_message_begin()
+        self._headers = 0
         self._expect_headers()
 
     def on_headers_complete(self) -> None:
