@@ -18,7 +18,7 @@ STANDSTILL = 0.01
 """Seconds of one engine call above which it runs on threads of the model's own, so that the loop never stands still and
 no other model waits for a lane."""
 
-HAND_OVER = 0.001
+HAND_OVER = 0.0005
 """Seconds of one engine call from which a lane pays: to hand a tick over and take it back costs some 0.1 ms."""
 
 _LATE = 10
