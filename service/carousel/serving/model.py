@@ -19,7 +19,7 @@ STANDSTILL = 0.01
 no other model waits for a lane."""
 
 HAND_OVER = 0.0005
-"""Seconds of one engine call from which a lane pays: to hand a tick over and take it back costs some 0.1 ms."""
+"""Seconds of one engine call from which a tick is handed to a lane: below, the way there costs what the lane brings."""
 
 _LATE = 10
 """A tick on another thread is late once it takes so many times its predicted time."""
