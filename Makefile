@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test quick check format generate install tools bench soak sbom clean
+.PHONY: help demo serve test quick check docs format generate install tools bench soak sbom clean
 
 help:            ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -50,6 +50,9 @@ check: install   ## lint, format, types, import rules, protos and what is genera
 	$(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint
 	$(BIN)/python .ci/generate.py --check
+
+docs: install    ## build the pages with their reference: build/docs/index.html
+	$(BIN)/sphinx-build -b html -W --keep-going -q docs build/docs
 
 format: install  ## write the code as ruff would
 	$(BIN)/ruff check --fix

@@ -16,6 +16,7 @@ GENERATORS = (
     ".ci/blocking_client.py",
     "docs/metrics.py",
     "docs/settings.py",
+    "docs/alerts.py",
     "deploy/grafana/dashboard.py",
     "deploy/kubernetes/components/monitoring/write_rules.py",
 )

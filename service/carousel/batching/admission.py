@@ -95,7 +95,8 @@ class Admission:
         ahead /= pace
         if ahead > 0 and ahead + work / pace > self._max_seconds:
             raise Overloaded(
-                f"{ahead:.3g} s of work are queued before it and the limit is {self._max_seconds:.3g} s",
+                f"{ahead:.3g} s of work are queued before it and the limit is {self._max_seconds:.3g} s "
+                "(max_backlog_seconds)",
                 ahead + work / pace - self._max_seconds,
             )
         needed, left = _QUEUE_MARGIN * ahead + _MARGIN * max(run, work) / pace, deadline - now

@@ -67,7 +67,9 @@ class Bodies:
         if before + size > self.max_bytes:
             raise self._too_large(f"more than {before}")
         if self.held + size > self.max_held_bytes:
-            raise Overloaded(f"bodies of {self.held} bytes are being worked on, the limit is {self.max_held_bytes}")
+            raise Overloaded(
+                f"bodies of {self.held} bytes are being worked on, the limit is {self.max_held_bytes} (max_held_bytes)"
+            )
         self.held += size
 
 
