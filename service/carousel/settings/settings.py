@@ -47,6 +47,7 @@ class Network(_Group):
     max_unread_bytes: int = Field(
         256 << 20,
         ge=1 << 20,
+        le=1 << 40,
         description="The most bytes of answers that clients do not read; the longest unread are dropped then.",
     )
     stream_idle_seconds: float = Field(
