@@ -82,9 +82,17 @@ class Loop:
 
         Raises:
             TimeoutError: The loop did not get to it within `timeout` seconds.
+            Exception: Whatever `function` raised: it is the asker's, and the loop goes on.
         """
         answer: Future[T] = Future()
-        self.post(lambda: answer.set_result(function()))
+
+        def call() -> None:
+            try:
+                answer.set_result(function())
+            except Exception as error:  # noqa: BLE001 - handed to who asked
+                answer.set_exception(error)
+
+        self.post(call)
         return answer.result(timeout)
 
     def after(self, seconds: float, function: Callable[[], None]) -> Timer:

@@ -1,5 +1,7 @@
 """The loop: posts and timers in order, turns shared fairly, and one bad errand ends nobody's ride."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from carousel.loop import Loop
@@ -105,6 +107,24 @@ def test_an_errand_that_raises_ends_nothing(loop, errand, caplog):
     here.round()
     assert (seen, turner.turns) == ([1], 1)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_who_asks_is_told_what_was_raised_and_the_loop_goes_on(loop):
+    here = loop()
+    asker = ThreadPoolExecutor(1)
+    try:
+        asked = asker.submit(here.ask, lambda: 1 // 0, 10)
+        while not here._posts:
+            assert not asked.done()
+        here.round()
+        with pytest.raises(ZeroDivisionError):
+            asked.result(10)
+    finally:
+        asker.shutdown()
+    seen = []
+    here.post(lambda: seen.append(1))
+    here.round()
+    assert seen == [1]
 
 
 def test_two_busy_models_share_the_loop_by_work_not_by_turns(loop):
