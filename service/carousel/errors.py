@@ -35,6 +35,14 @@ class Violation:
         return f"{self.field}: {self.description}" if self.field else self.description
 
 
+_SHOWN = 64  # characters of a name that are repeated
+
+
+def shortened(name: str) -> str:
+    """Keep the beginning of a name that a client sent: an error repeats it, and it may be of any length."""
+    return name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
+
+
 class CarouselError(Exception):
     """The root of the tree. Its message is written for the person who reads it, and never names graph internals."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.errors import Violation
+from carousel.errors import Violation, shortened
 from carousel.tensors import Samples, TensorSpec, describe
 
 MAX_PACKED_BYTES = 256 << 20
@@ -23,8 +23,6 @@ MAX_PACKED_BYTES = 256 << 20
 
 _EXACT = 1 << 24
 """The largest whole number up to which float32 holds every one."""
-
-_SHOWN = 64  # characters of a name that there is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ class Layout:
         before = len(faults)
         for name in tensors.keys() - set(self.names):
             found = f"is no input of the model; it takes {', '.join(self.names)}"
-            faults.append(Violation(name[:_SHOWN], found))
+            faults.append(Violation(shortened(name), found))
         for column in self.columns:
             name = column.spec.name
             if name not in tensors:
@@ -135,7 +133,7 @@ class Layout:
         """Do as `pack` for each sample of tensors [batch, ...], whatever batch the author declared."""
         sizes = {len(tensor) if tensor.ndim else 0 for tensor in tensors.values()}
         if len(sizes) > 1 or 0 in sizes:
-            found = ", ".join(f"{name[:_SHOWN]} is {describe(tensor.shape)}" for name, tensor in tensors.items())
+            found = ", ".join(f"{shortened(name)} is {describe(tensor.shape)}" for name, tensor in tensors.items())
             faults.append(Violation(next(iter(tensors)), f"expected one batch size, at least 1, for all: {found}"))
             return []
         packed: list[Samples] = []

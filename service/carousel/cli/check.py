@@ -3,6 +3,8 @@
 import argparse
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +39,23 @@ def run(given: argparse.Namespace) -> int:
         custom = custom_objects(given)
     model = exporter.read(given.model, custom, unsafe_lambda=given.unsafe_lambda)
     print("\n".join(layers_in_words(model, given.timesteps)), flush=True)  # noqa: T201 - a command's answer
-    logging.getLogger("carousel_models").setLevel(logging.ERROR)  # what it would warn of is said below
-    with tempfile.TemporaryDirectory() as repository:
+    with tempfile.TemporaryDirectory() as repository, _without_warnings():  # what it would warn of is said below
         folder = exporter.export(
             given.model, Path(repository), "model", custom_objects=custom, unsafe_lambda=given.unsafe_lambda
         )
         print("\n".join(describe(folder)[1:-1]))  # noqa: T201 - as above; number and fingerprint are not to last
     return 0
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    logger = logging.getLogger("carousel_models")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def layers_in_words(model: Any, timesteps: int | None = None) -> list[str]:

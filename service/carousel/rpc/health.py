@@ -5,7 +5,7 @@ from collections.abc import Callable
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from carousel.errors import CarouselError
+from carousel.errors import CarouselError, shortened
 from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method
 from carousel.rpc.stream import Stream, Streams
@@ -63,7 +63,7 @@ class Health:
         name = parse(HealthCheckRequest, message).service
         status = self.status_of(name)
         if status == UNKNOWN:
-            call.fail(Status(Code.NOT_FOUND, f"no service or model {name[:64]!r} here"))
+            call.fail(Status(Code.NOT_FOUND, f"no service or model {shortened(name)!r} here"))
         else:
             call.reply(HealthCheckResponse(status=status).SerializeToString())
 

@@ -6,15 +6,13 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import Default, DescriptorPool
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from carousel.errors import CarouselError
+from carousel.errors import CarouselError, shortened
 from carousel.rpc.interceptors import Kind, Method
 from carousel.rpc.stream import Stream, Streams
 from carousel.transport import Call, Code
 
 REFLECTION = "grpc.reflection.{}.ServerReflection"
 VERSIONS = ("v1", "v1alpha")
-
-_SHOWN = 64  # characters of an unknown name in an error
 
 
 class Reflection:
@@ -48,7 +46,7 @@ class Reflection:
                 _refuse(response, Code.UNIMPLEMENTED, "extensions are not described: proto3 has none")
         except KeyError:
             name = str(getattr(request, asked or ""))
-            _refuse(response, Code.NOT_FOUND, f"nothing here is called {name[:_SHOWN]!r}")
+            _refuse(response, Code.NOT_FOUND, f"nothing here is called {shortened(name)!r}")
         return response
 
     def _find(self, how: str, name: str) -> FileDescriptor:

@@ -5,13 +5,11 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from carousel.errors import InvalidRequest, ModelNotFound, SnapshotRefused, Violation
+from carousel.errors import InvalidRequest, ModelNotFound, SnapshotRefused, Violation, shortened
 from carousel.serving.model import Model
 from carousel.serving.sessions import Sessions
 
 logger = logging.getLogger("carousel.serving.catalog")
-
-_SHOWN = 64  # characters of a name that is not served
 
 
 class Catalog:
@@ -75,7 +73,7 @@ class Catalog:
         versions = served_now.get(name)
         if versions is None:
             served = ", ".join(sorted(served_now)) or "none yet"
-            raise ModelNotFound(f"Request for unknown model: {_cut(name)!r} is not served; served are: {served}")
+            raise ModelNotFound(f"Request for unknown model: {shortened(name)!r} is not served; served are: {served}")
         if label:
             version = self._labelled(name, version, label)
         model = versions.get(version or max(versions))
@@ -154,17 +152,12 @@ class Catalog:
 
     def _labelled(self, name: str, version: int, label: str) -> int:
         if version:
-            found = f"is {_cut(label)!r} beside version {version}: expected one of them"
+            found = f"is {shortened(label)!r} beside version {version}: expected one of them"
             raise InvalidRequest((Violation("version_label", found),))
         labels = self.labels.get(name, {})
         if label not in labels:
             known = ", ".join(sorted(labels)) or "none"
             raise ModelNotFound(
-                f"Request for unknown model: {name!r} has no label {_cut(label)!r}; its labels are: {known}"
+                f"Request for unknown model: {name!r} has no label {shortened(label)!r}; its labels are: {known}"
             )
         return labels[label]
-
-
-def _cut(name: str) -> str:
-    """Keep the beginning of a name that a client sent: an error repeats it, and it may be of any length."""
-    return name if len(name) <= _SHOWN else name[:_SHOWN] + "..."

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from carousel.artifact import ADVANCE, LAST_STEP, SEQUENCE, SERVING, Column, Layout, TensorSpec
-from carousel.errors import InvalidRequest, Violation
+from carousel.errors import InvalidRequest, Violation, shortened
 from carousel.serving.version import Version
 from carousel.tensors import Floats, Samples
 
 _KERAS = "serve"
-_SHOWN = 64  # characters of a name that there is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Face:
         for i, name in enumerate(names):
             if name not in known:
                 expected = f"Outputs expected to be in the set {{{','.join(known)}}}."
-                found = f"output tensor alias not found in signature: {name[:_SHOWN]} {expected}"
+                found = f"output tensor alias not found in signature: {shortened(name)} {expected}"
                 raise InvalidRequest((Violation("", found),))
             if name in names[:i]:
                 raise InvalidRequest((Violation("", f"duplicate output tensor alias: {name}"),))

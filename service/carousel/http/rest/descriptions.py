@@ -3,7 +3,7 @@
 from typing import Any
 
 from carousel.artifact import TensorSpec
-from carousel.errors import InvalidRequest, ModelNotFound, Violation
+from carousel.errors import InvalidRequest, ModelNotFound, Violation, shortened
 from carousel.http.rest.paths import Path
 from carousel.serving import Catalog, Face, Version, faces
 
@@ -20,7 +20,7 @@ def status(catalog: Catalog, path: Path) -> dict[str, Any]:
     if path.label:
         only = catalog.labels.get(path.name, {}).get(path.label, 0)
         if not only:
-            found = f"Unrecognized servable version label: {path.label[:64]}"
+            found = f"Unrecognized servable version label: {shortened(path.label)}"
             raise InvalidRequest((Violation("", found),))
     states = {
         model.version.number: "UNLOADING" if model.closing else "AVAILABLE"

@@ -6,7 +6,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from carousel.errors import InvalidRequest, ModelNotFound, Violation
+from carousel.errors import InvalidRequest, ModelNotFound, Violation, shortened
 from carousel.http.bodies import Bodies
 from carousel.http.bridge import Bridge, deadline_after
 from carousel.http.disconnect import unless_gone
@@ -81,7 +81,7 @@ class Rest:
             version = self._version(path)
             face = faces(version).get(predict.signature)
             if face is None:
-                found = f'Serving signature name: "{predict.signature[:64]}" not found in signature def'
+                found = f'Serving signature name: "{shortened(predict.signature)}" not found in signature def'
                 raise InvalidRequest((Violation("", found),))
             samples = read_samples(predict, face, self._limits.samples)
             asked = _request(version, face, samples, deadline, trace, client)
@@ -100,7 +100,7 @@ class Rest:
             return self._catalog.find(path.name, path.version, path.label).version
         except ModelNotFound as error:
             if path.label and path.name in self._catalog.names:
-                found = f"Unrecognized servable version label: {path.label[:64]}"
+                found = f"Unrecognized servable version label: {shortened(path.label)}"
                 raise InvalidRequest((Violation("", found),)) from error
             raise ModelNotFound(f"Servable not found for request: {path}. {error.message}") from error
 

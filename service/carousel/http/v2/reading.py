@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from carousel.errors import InvalidRequest, Violation
+from carousel.errors import InvalidRequest, Violation, shortened
 from carousel.http.documents import read_document, read_numbers
 from carousel.oip import DTYPES
 from carousel.stubs.oip.open_inference_pb2 import InferParameter, ModelInferRequest
@@ -127,7 +127,7 @@ def _write_parameters(given: dict[str, Any], parameters: Any, field: str) -> Non
         raise _wrong(field, f"has {len(given)} entries, the limit is {_MAX_PARAMETERS}")
     for key, value in given.items():
         if key not in _BINARY:
-            parameters[key].CopyFrom(_parameter(value, f"{field}.{key[:64]}"))
+            parameters[key].CopyFrom(_parameter(value, f"{field}.{shortened(key)}"))
 
 
 def _parameter(value: Any, field: str) -> InferParameter:

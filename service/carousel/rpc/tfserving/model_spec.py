@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 from carousel.artifact import SERVING
-from carousel.errors import CarouselError, InvalidRequest, ModelNotFound, SignatureNotFound, Violation
+from carousel.errors import CarouselError, InvalidRequest, ModelNotFound, SignatureNotFound, Violation, shortened
 from carousel.serving import Face, Version, faces, stateful_face
 from carousel.stubs.tfserving import serving_pb2 as pb
 
-_SHOWN = 64  # characters of a name that there is not
 _NEWEST = 0
 
 
@@ -34,14 +33,14 @@ class Spec(NamedTuple):
     @property
     def shown(self) -> str:
         """The name as errors repeat it: its beginning, where it is long."""
-        return _cut(self.name)
+        return shortened(self.name)
 
     def not_found(self, error: CarouselError) -> CarouselError:
         """Say as TensorFlow Serving does that nothing is served by this name, version or label; clients match it."""
         if not isinstance(error, ModelNotFound):
             return error
         if self.label:
-            text = f"Unrecognized servable version label: {_cut(self.label)}"
+            text = f"Unrecognized servable version label: {shortened(self.label)}"
             return InvalidRequest((Violation("", f"{text}. {error.message}"),))
         wanted = f"Latest({self.shown})" if self.version is None else f"Specific({self.shown}, {self.version})"
         return ModelNotFound(f"Servable not found for request: {wanted}. {error.message}")
@@ -83,7 +82,7 @@ def find_face(version: Version, name: str) -> Face:
     known = faces_of(version)
     if (found := known.get(name or SERVING)) is None:
         there = ", ".join(sorted(known))
-        raise SignatureNotFound(f'Serving signature key "{_cut(name)}" not found. {version} has: {there}')
+        raise SignatureNotFound(f'Serving signature key "{shortened(name)}" not found. {version} has: {there}')
     return found
 
 
@@ -94,7 +93,3 @@ def write_spec(version: Version, into: pb.ModelSpec, signature: str = "") -> Non
 
 def _wrong(field: str, description: str) -> InvalidRequest:
     return InvalidRequest((Violation(field, description),))
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _SHOWN else name[:_SHOWN] + "..."

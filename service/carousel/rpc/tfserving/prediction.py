@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from carousel.artifact import Column
-from carousel.errors import InvalidRequest, Violation
+from carousel.errors import InvalidRequest, Violation, shortened
 from carousel.rpc.tfserving.model_spec import Spec, find_face, write_spec
 from carousel.rpc.tfserving.tensor_proto import claimed_elements, read_tensor, write_tensor
 from carousel.serving import Face, Pending, Request, Tensors, Version, read_states
@@ -15,8 +15,6 @@ from carousel.tensors import FLOAT32, Samples
 
 _MAX_TENSORS = 256
 """Inputs and outputs that a request may name: the model's own and its states are far fewer."""
-
-_SHOWN = 64  # characters of a name that there is not
 
 
 class Prediction:
@@ -141,4 +139,4 @@ def _narrow(array: Samples) -> Samples:
 
 
 def _set(names: Iterable[str]) -> str:
-    return "{" + ",".join(sorted(name[:_SHOWN] for name in names)) + "}"
+    return "{" + ",".join(sorted(map(shortened, names))) + "}"

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from carousel.errors import InvalidRequest, ModelNotFound, Violation
+from carousel.errors import InvalidRequest, ModelNotFound, Violation, shortened
 from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.tfserving.model_spec import faces_of, read_spec, write_spec
@@ -17,7 +17,6 @@ PREDICTION: str = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
 
 _SIGNATURES = "signature_def"
 _METHOD = "tensorflow/serving/predict"
-_SHOWN = 64  # characters of a name that there is not
 _REFUSED = ("Classify", "Regress", "MultiInference")
 
 
@@ -60,7 +59,7 @@ class PredictionService:
             raise _wrong("GetModelMetadataRequest must specify at least one metadata_field")
         for field in request.metadata_field:
             if field != _SIGNATURES:
-                raise _wrong(f"Metadata field {field[:_SHOWN]} is not supported")
+                raise _wrong(f"Metadata field {shortened(field)} is not supported")
         try:
             version = self._catalog.find(spec.name, spec.number, spec.label).version
         except ModelNotFound as error:

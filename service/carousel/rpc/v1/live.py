@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from carousel.batching import Sequence
-from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
+from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation, shortened
 from carousel.rpc.stream import Stream, Streams
 from carousel.rpc.v1.predict import read_steps, write_prediction
 from carousel.serving import (
@@ -75,7 +75,7 @@ class _LiveStream:
             session = self._open(request)
         elif session is None:
             raise _wrong(
-                "key", f"no live sequence {_cut(request.key)!r} is open on this stream; its first message opens it"
+                "key", f"no live sequence {shortened(request.key)!r} is open on this stream; its first message opens it"
             )
         elif session.leaving is not None:
             return  # it goes on elsewhere: the client was or is being told
@@ -192,10 +192,6 @@ def _response(session: Session, *, opening: bool) -> pb.StreamResponse:
         version = session.model.version
         response.model, response.version = version.name, version.number
     return response
-
-
-def _cut(key: str) -> str:
-    return key[:64]
 
 
 def _wrong(field: str, description: str) -> InvalidRequest:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from carousel.errors import Violation
+from carousel.errors import Violation, shortened
 from carousel.serving import Version
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Samples, describe
@@ -13,7 +13,6 @@ from carousel.wire import DATA_TYPES, write_tensor
 
 _DTYPES = {number: dtype for dtype, number in DATA_TYPES.items()}
 _MAX_RANK = 8
-_SHOWN = 64  # characters of a name that there is not
 
 
 def lengths_of(samples: Iterable[pb.Sample]) -> list[int]:
@@ -25,7 +24,7 @@ def output_faults(request: pb.PredictRequest, version: Version) -> list[Violatio
     """Name every output that is wanted and not there."""
     known = version.signature.output_names
     return [
-        Violation(f"outputs[{i}]", f"is {name[:_SHOWN]!r}, expected one of {', '.join(known)}")
+        Violation(f"outputs[{i}]", f"is {shortened(name)!r}, expected one of {', '.join(known)}")
         for i, name in enumerate(request.outputs)
         if name not in known
     ]
@@ -73,7 +72,7 @@ def write_named(outputs: dict[str, Samples], into: pb.Prediction) -> None:
 
 
 def _read(tensor: pb.Tensor, name: str, faults: list[Violation]) -> Samples | None:
-    name = name[:_SHOWN]
+    name = shortened(name)
     dtype, shape = _DTYPES.get(tensor.dtype), tensor.shape
     if dtype is None:
         faults.append(Violation(f"{name}.dtype", "is none of float32, int32 and int64"))
