@@ -1,5 +1,6 @@
 """What every test may stand on: exported models, running servers, and clients of them."""
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,12 @@ from carousel.settings import Settings
 
 settings.register_profile("ours", deadline=None)  # a shared machine may be slow, and no test is of times
 settings.load_profile("ours")
+
+
+def pytest_configure():
+    """Take Ctrl-C as it is meant: who runs this in the background has it ignored, and every process started would too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
