@@ -17,7 +17,7 @@ settings.load_profile("ours")
 
 
 def pytest_configure():
-    """Take Ctrl-C as it is meant: who runs this in the background has it ignored, and every process started would too."""
+    """Take Ctrl-C as it is meant: a run in the background has it ignored, and so would every process it starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
