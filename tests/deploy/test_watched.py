@@ -97,8 +97,8 @@ def prometheus(servers, tmp_path_factory):
         Load(servers["carousel-well"], "lstm", 8),
         Load(servers["carousel-refusing"], "lstm", 8, clients=4, median=500, every=0.001),
         Load(servers["carousel-failing"], "lstm", 8, median=500, every=0.1),
-        # One engine call runs for many seconds, and who came after it waits.
-        Load(servers["carousel-stuck"], "lstm", 8, median=200_000),
+        # Each lane has one engine call, which runs for many seconds, and who came after waits.
+        Load(servers["carousel-stuck"], "lstm", 8, clients=6, median=200_000),
     ]
     assert until(lambda: watching.now('carousel_serving{job="carousel-rejecting"} == 1'), 60)
     version = servers["carousel-rejecting"].repository / "lstm/2"
