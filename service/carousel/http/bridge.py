@@ -32,16 +32,7 @@ class Bridge:
             ServerFault: It raised what is no CarouselError: a bug, which the log explains.
         """
         answer: _Answer[T] = _Answer()
-
-        def run() -> None:
-            try:
-                answer.give(function())
-            except CarouselError as error:
-                answer.fail(error)
-            except Exception as bug:  # noqa: BLE001 - whatever a bug raises ends this request, and nothing else
-                answer.fail(unexpected(bug, "a request over HTTP failed"))
-
-        self._post(run)
+        self._post(answer.failing_by(lambda: answer.give(function())))
         return await answer.future
 
     async def answer(self, request: Request) -> Pending:
@@ -62,19 +53,14 @@ class Bridge:
         begun: list[Callable[[], None]] = []
 
         def run() -> None:
-            try:
-                self._refuse_out_of_service()
-                begun.append(begin(answer.give, answer.fail))
-            except CarouselError as error:
-                answer.fail(error)
-            except Exception as bug:  # noqa: BLE001 - as above
-                answer.fail(unexpected(bug, "a request over HTTP failed"))
+            self._refuse_out_of_service()
+            begun.append(begin(answer.give, answer.fail))
 
         def abandon() -> None:
             for each in begun:
                 each()
 
-        self._post(run)
+        self._post(answer.failing_by(run))
         try:
             return await answer.future
         except asyncio.CancelledError:
@@ -107,6 +93,19 @@ class _Answer(Generic[T]):
     def fail(self, error: CarouselError) -> None:
         """Settle it with an error. From any thread."""
         self._settle(lambda: self.future.set_exception(error))
+
+    def failing_by(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Make of `function` one that settles it with what is raised."""
+
+        def run() -> None:
+            try:
+                function()
+            except CarouselError as error:
+                self.fail(error)
+            except Exception as bug:  # noqa: BLE001 - whatever a bug raises ends this request, and nothing else
+                self.fail(unexpected(bug, "a request over HTTP failed"))
+
+        return run
 
     def _settle(self, settle: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the event loop is closed: the server is going down, and nothing waits any more
