@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.access.scope import Grant, Scope
+from carousel.access.watched_file import WatchedFile
 from carousel.errors import Unauthenticated
 
 logger = logging.getLogger("carousel.access")
@@ -42,10 +43,10 @@ class JsonWebTokens:
         except ImportError:
             raise OSError("jwt_keys needs PyJWT: install lstm-carousel[jwt]") from None
         self._jwt: Any = jwt
-        self._file, self._audience, self._issuer, self._clock = keys, audience, issuer, clock
+        self._file = WatchedFile("jwt_keys", keys)
+        self._audience, self._issuer, self._clock = audience, issuer, clock
         self._checked: OrderedDict[bytes, tuple[Grant, float]] = OrderedDict()
         self._lock = threading.Lock()
-        self._seen = self._stamp()
         self._keys = self._read()
 
     def find(self, token: str) -> Grant:
@@ -71,17 +72,15 @@ class JsonWebTokens:
     def refresh(self) -> None:
         """Read the keys again if they changed; a file that cannot be used is logged, and the keys from before stay."""
         try:
-            stamp = self._stamp()
-            if stamp == self._seen:
+            if not self._file.changed():
                 return
-            self._seen = stamp
             keys = self._read()
         except OSError as error:
             logger.warning("%s; the keys read before stay in use", error)
         else:
             with self._lock:
                 self._keys, self._checked = keys, OrderedDict()  # what a key signed that is gone counts no more
-            logger.info("jwt_keys: %s holds %d", self._file, len(self._keys))
+            logger.info("jwt_keys: %s holds %d", self._file.path, len(self._keys))
 
     def _verified(self, token: str) -> tuple[Grant, float]:
         jwt = self._jwt
@@ -110,27 +109,17 @@ class JsonWebTokens:
             raise Unauthenticated("the token is refused: no key that this server knows signed it")
         return self._keys[named]
 
-    def _stamp(self) -> tuple[int, int, int]:
-        try:
-            stat = self._file.stat()
-        except OSError as error:
-            raise OSError(f"jwt_keys: cannot read {self._file}: {error.strerror}") from None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
-
     def _read(self) -> dict[str | None, Any]:
         """Read the keys by their id; a single one in PEM has none."""
         from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - as above
 
-        try:
-            content = self._file.read_bytes()
-        except OSError as error:
-            raise OSError(f"jwt_keys: cannot read {self._file}: {error.strerror}") from None
+        content, path = self._file.read(), self._file.path
         try:
             if content.lstrip().startswith(b"{"):
                 keys = {key.key_id: key for key in self._jwt.PyJWKSet.from_dict(json.loads(content)).keys}
                 if any(key.algorithm_name not in _ALGORITHMS for key in keys.values()):
-                    raise OSError(f"jwt_keys: {self._file} holds a key that is no public one")
+                    raise OSError(f"jwt_keys: {path} holds a key that is no public one")
                 return keys
             return {None: load_pem_public_key(content)}
         except (self._jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
-            raise OSError(f"jwt_keys: {self._file} holds neither a public key in PEM nor a key set: {error}") from None
+            raise OSError(f"jwt_keys: {path} holds neither a public key in PEM nor a key set: {error}") from None

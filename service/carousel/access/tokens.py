@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from carousel.access.scope import Grant, Scope
+from carousel.access.watched_file import WatchedFile
 
 logger = logging.getLogger("carousel.access")
 
@@ -38,8 +39,7 @@ class Tokens:
         Raises:
             OSError: It cannot be read or used; the message names the setting, the file and the place, and no token.
         """
-        self._file = file
-        self._seen = self._stamp()
+        self._file = WatchedFile("tokens", file)
         self._grants = self._read()
 
     def find(self, token: str) -> Grant | None:
@@ -53,36 +53,26 @@ class Tokens:
     def refresh(self) -> None:
         """Read the file again if it changed; one that cannot be used is logged, and the tokens from before stay."""
         try:
-            stamp = self._stamp()
-            if stamp == self._seen:
+            if not self._file.changed():
                 return
-            self._seen = stamp
             self._grants = self._read()
         except OSError as error:
             logger.warning("%s; the tokens read before stay in use", error)
         else:
-            logger.info("tokens: %s holds %d", self._file, len(self._grants))
-
-    def _stamp(self) -> tuple[int, int, int]:
-        try:
-            stat = self._file.stat()
-        except OSError as error:
-            raise OSError(f"tokens: cannot read {self._file}: {error.strerror}") from None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+            logger.info("tokens: %s holds %d", self._file.path, len(self._grants))
 
     def _read(self) -> tuple[tuple[bytes, Grant], ...]:
+        content, path = self._file.read(), self._file.path
         try:
-            entries = _ENTRIES.validate_python(tomllib.loads(self._file.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise OSError(f"tokens: cannot read {self._file}: {error.strerror}") from None
+            entries = _ENTRIES.validate_python(tomllib.loads(content.decode("utf-8")))
         except ValidationError as error:
             fault = error.errors(include_input=False)[0]
-            raise OSError(f"tokens: {self._file}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+            raise OSError(f"tokens: {path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
         except ValueError as error:  # broken TOML, or no UTF-8
-            raise OSError(f"tokens: {self._file} is no TOML: {error}") from None
+            raise OSError(f"tokens: {path} is no TOML: {error}") from None
         grants = tuple((_digest(entry.token), Grant(name, entry.scopes)) for name, entry in entries.items())
         if len({digest for digest, _ in grants}) < len(grants):
-            raise OSError(f"tokens: {self._file}: two clients have the same token")
+            raise OSError(f"tokens: {path}: two clients have the same token")
         return grants
 
 
