@@ -13,6 +13,7 @@ from carousel_models.data.examples import Splits
 from carousel_models.recipe import Recipe
 from carousel_models.refusals import FitDiverged, RecipeRefused
 from carousel_models.training.course import Course
+from carousel_models.training.interrupts import Interrupts
 from carousel_models.training.network import class_weights, compiled, embedding_of, layers_of
 from carousel_models.training.result import History
 from carousel_models.training.scaling import moments, to_deviations, to_raw_units
@@ -76,17 +77,19 @@ def fitted(
     course = Course(recipe, train, counting, shuffle)
     done = course.keep(checkpoint, resume=resume) if checkpoint else 0
     began, interrupted = time.monotonic(), False
+    interrupts = Interrupts()
     try:
-        core.fit(
-            batches_of(train, recipe.fit.batch_size, shuffle),
-            validation_data=batches_of(validation, JUDGED_AT_ONCE),
-            initial_epoch=done,
-            epochs=done if course.stopped else max(done, recipe.fit.epochs),
-            callbacks=[keras.callbacks.TerminateOnNaN(), *counting, course, *callbacks],
-            class_weight=class_weights(recipe, splits),
-            shuffle=False,  # the batches shuffle themselves
-            verbose=0,
-        )
+        with interrupts.heard_between_batches():
+            core.fit(
+                batches_of(train, recipe.fit.batch_size, shuffle),
+                validation_data=batches_of(validation, JUDGED_AT_ONCE),
+                initial_epoch=done,
+                epochs=done if course.stopped else max(done, recipe.fit.epochs),
+                callbacks=[interrupts, keras.callbacks.TerminateOnNaN(), *counting, course, *callbacks],
+                class_weight=class_weights(recipe, splits),
+                shuffle=False,  # the batches shuffle themselves
+                verbose=0,
+            )
     except KeyboardInterrupt:
         if not course.weights:
             raise

@@ -1,6 +1,7 @@
 """An interrupted fit ends well, and goes on to the same weights as an undisturbed one, bit for bit."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 from carousel_models.data.splits import splits_of
 from carousel_models.recipe import Recipe, read_recipe
 from carousel_models.refusals import CheckpointRefused
+from carousel_models.training import course
+from carousel_models.training.checkpoint import write_checkpoint
 from carousel_models.training.fit import fitted
 from tests.carousel_models.training.waves import RECIPE, write
 
@@ -40,6 +43,23 @@ class Interrupt(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
         if (self.now, batch) == (self.epoch, 1):
             raise KeyboardInterrupt
+
+
+class Signal(keras.callbacks.Callback):
+    """Send this process SIGINT at one moment of epoch 2, as the keyboard may."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.now = -1
+        setattr(self, moment, self.send)
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002
+        self.now = epoch
+
+    def send(self, *_, **__):
+        if self.now == 2:
+            self.now = -1
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
@@ -96,6 +116,31 @@ def test_an_interrupt_in_the_first_epoch_leaves_nothing(recipe, splits, tmp_path
     with pytest.raises(KeyboardInterrupt):
         fitted(recipe, splits, [Interrupt(0)], checkpoint=tmp_path / "checkpoint.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_test_begin", "on_epoch_end"])
+def test_whenever_the_interrupt_comes_the_checkpoint_is_of_the_epoch_that_the_model_is_of(
+    recipe, splits, whole, tmp_path, moment
+):
+    """Also while the checkpoint is being written: an epoch's end is never cut in two."""
+    path = tmp_path / "checkpoint.npz"
+    first = fitted(recipe, splits, [Signal(moment)], checkpoint=path)
+    assert first[1].interrupted
+    same(fitted(recipe, splits, checkpoint=path, resume=True), whole)
+
+
+def test_an_interrupt_while_a_checkpoint_is_written_waits_until_it_is(recipe, splits, tmp_path, monkeypatch):
+    sending, path = Signal("never"), tmp_path / "checkpoint.npz"
+
+    def interrupted_write(*arguments):
+        sending.send()
+        write_checkpoint(*arguments)
+
+    monkeypatch.setattr(course, "write_checkpoint", interrupted_write)
+    _, history = fitted(recipe, splits, [sending], checkpoint=path)
+    with np.load(path) as checkpoint:
+        assert len(json.loads(str(checkpoint["rest"]))["losses"]) == len(history.loss)
+    assert history.interrupted
 
 
 def test_a_checkpoint_of_something_else_is_refused(recipe, splits, tmp_path):
