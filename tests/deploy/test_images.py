@@ -14,7 +14,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from carousel.artifact import FOLDER, GOLDEN, Golden, disagreement, read_golden, read_manifest, read_signature
 from carousel.client import Client
-from carousel.client.replies import predict_request
+from carousel.client.messages import predict_request
 from carousel.engines import load_engine
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 from tests.carousel.serving.test_foreign import ARCHIVES, unpacked

@@ -4,7 +4,7 @@ from carousel.client.aio import AsyncClient
 from carousel.client.aio_fleet import AsyncFleet, AsyncLiveSequence
 from carousel.client.blocking import Client
 from carousel.client.fleet import Fleet, LiveSequence
-from carousel.client.replies import ModelDescription, Prediction
+from carousel.client.messages import ModelDescription, Prediction
 
 __all__ = [
     "AsyncClient",

@@ -9,16 +9,16 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from numpy.typing import ArrayLike
 
 from carousel.client.aio_fleet import AsyncFleet, AsyncLiveSequence
-from carousel.client.replies import (
-    OPTIONS,
+from carousel.client.bearer import bearing
+from carousel.client.messages import (
     ModelDescription,
     Prediction,
-    bearing,
     description,
     predict_request,
     predictions,
     raised,
 )
+from carousel.client.retries import OPTIONS
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.stubs.v1.inference_pb2_grpc import InferenceServiceStub
 

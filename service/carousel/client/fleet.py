@@ -12,8 +12,8 @@ import grpc
 from numpy.typing import ArrayLike
 
 from carousel.client.journal import Journal
+from carousel.client.messages import Prediction, raised
 from carousel.client.reconnect import Reconnect, Session
-from carousel.client.replies import Prediction, raised
 from carousel.client.threads import CLOSED, Link, Lock, Runner, Semaphore, pending, result
 from carousel.errors import Cancelled, CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from carousel.client.replies import Prediction, prediction
+from carousel.client.messages import Prediction, prediction
 from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
 

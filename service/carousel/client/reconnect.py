@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from carousel.client.journal import Answer, Journal
-from carousel.client.replies import failure
+from carousel.client.messages import failure
 from carousel.errors import Cancelled, CarouselError, GoingAway, ModelNotFound, Overloaded, Unreachable
 from carousel.stubs.v1 import inference_pb2 as pb
 

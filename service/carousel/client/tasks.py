@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from carousel.client.replies import Prediction
+from carousel.client.messages import Prediction
 from carousel.stubs.v1 import inference_pb2 as pb
 
 CLOSED = grpc.aio.UsageError

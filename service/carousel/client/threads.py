@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-from carousel.client.replies import Prediction
+from carousel.client.messages import Prediction
 from carousel.stubs.v1 import inference_pb2 as pb
 
 CLOSED = ValueError

@@ -6,8 +6,8 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from carousel.errors import CarouselError, shortened
-from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method
+from carousel.rpc.parsing import parse
 from carousel.rpc.stream import Stream, Streams
 from carousel.transport import Call, Code, Status
 

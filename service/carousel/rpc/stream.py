@@ -7,8 +7,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
-from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import fail
+from carousel.rpc.parsing import parse
 from carousel.serving import Lifecycle, unexpected
 from carousel.transport import Call
 

@@ -6,16 +6,16 @@ from carousel.serving.faults import unexpected
 from carousel.serving.follower import Follower
 from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start, read_states
 from carousel.serving.lanes import Lanes, usable_cores
-from carousel.serving.lifecycle import Lifecycle, Phase
-from carousel.serving.limits import Limits, check, shape_faults
 from carousel.serving.loader import Loader
 from carousel.serving.model import Model
+from carousel.serving.phase import Lifecycle, Phase
 from carousel.serving.policy import Policies
 from carousel.serving.request import Pending, Request, Requests
 from carousel.serving.session import Holder, Session
 from carousel.serving.sessions import Ending, Sessions, expired
 from carousel.serving.sliding import refuse_sliding, window_of
 from carousel.serving.snapshot import read_snapshot, write_snapshot
+from carousel.serving.validation import Limits, check, shape_faults
 from carousel.serving.version import Version, load_version
 
 __all__ = [

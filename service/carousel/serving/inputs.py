@@ -7,8 +7,8 @@ import numpy as np
 
 from carousel.artifact import Signature
 from carousel.errors import InvalidRequest, NotStateful, Violation
-from carousel.serving.limits import FieldName, Limits, check
 from carousel.serving.snapshot import read_snapshot, read_window
+from carousel.serving.validation import FieldName, Limits, check
 from carousel.serving.version import Version
 from carousel.tensors import Floats, Samples, describe
 

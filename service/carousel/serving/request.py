@@ -13,8 +13,8 @@ from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
 from carousel.serving.catalog import Catalog
 from carousel.serving.faults import unexpected
 from carousel.serving.inputs import Tensors
-from carousel.serving.limits import Limits
 from carousel.serving.model import Model
+from carousel.serving.validation import Limits
 from carousel.serving.version import Version
 from carousel.tensors import FLOAT32
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from carousel.errors import CarouselError, GoingAway, NotStateful, Overloaded, SessionExpired
 from carousel.serving.inputs import Start, Tensors
-from carousel.serving.limits import Limits
 from carousel.serving.model import Model
 from carousel.serving.session import Holder, Session
 from carousel.serving.sliding import SlidingSession, bytes_of
+from carousel.serving.validation import Limits
 from carousel.telemetry import SessionReadings
 from carousel.tensors import FLOAT32
 

@@ -1,4 +1,9 @@
-"""What is counted, in Prometheus' words. The only room that knows Prometheus; the list itself is `instruments`."""
+"""What is counted, in Prometheus' words. The only room that knows Prometheus.
+
+The way of a count: code that acts adds to a field of `counters`; `readings` are frozen copies of those fields, taken by
+the loop for each scrape; `instruments` lists every metric, its text and the reading it shows; here they are written.
+A new metric is a field in `counters` and an entry in `instruments`.
+"""
 
 import time
 from collections.abc import Callable, Iterator

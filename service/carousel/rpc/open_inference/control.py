@@ -5,8 +5,8 @@ from functools import partial
 
 from carousel.errors import CarouselError
 from carousel.oip import Repository, write_index
-from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import fail
+from carousel.rpc.parsing import parse
 from carousel.serving import Catalog
 from carousel.stubs.oip.open_inference_pb2 import (
     RepositoryIndexRequest,

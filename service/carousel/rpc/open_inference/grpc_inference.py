@@ -14,11 +14,11 @@ from carousel.oip import (
     write_metadata,
     write_statistics,
 )
-from carousel.rpc.checks import parse
 from carousel.rpc.health import Health
 from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.open_inference.control import RepositoryMethods
 from carousel.rpc.open_inference.infer_stream import InferStream
+from carousel.rpc.parsing import parse
 from carousel.rpc.stream import Streams
 from carousel.serving import Catalog, Limits, Model
 from carousel.stubs.oip import open_inference_pb2 as pb

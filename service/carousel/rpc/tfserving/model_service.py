@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from carousel.access import Scope
 from carousel.errors import ModelNotFound
-from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method
+from carousel.rpc.parsing import parse
 from carousel.rpc.tfserving.model_spec import Spec, read_spec
 from carousel.serving import Catalog, Limits
 from carousel.stubs.tfserving import serving_pb2 as pb

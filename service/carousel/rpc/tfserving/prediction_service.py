@@ -3,8 +3,8 @@
 from functools import partial
 
 from carousel.errors import InvalidRequest, ModelNotFound, Violation, shortened
-from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method, fail
+from carousel.rpc.parsing import parse
 from carousel.rpc.tfserving.model_spec import faces_of, read_spec, write_spec
 from carousel.rpc.tfserving.prediction import Prediction
 from carousel.rpc.tfserving.tensor_proto import describe_tensor

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from carousel.rpc.checks import parse
 from carousel.rpc.interceptors import Kind, Method, fail
+from carousel.rpc.parsing import parse
 from carousel.rpc.stream import Streams
 from carousel.rpc.v1.live import Live
 from carousel.rpc.v1.models import write_model

@@ -1,7 +1,6 @@
 """What both clients send and read: messages to arrays and back, statuses to errors."""
 
 import collections.abc
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -14,32 +13,6 @@ from carousel.errors import CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Floats, Samples, TensorSpec
 from carousel.wire import as_samples, as_tensor, error_of, named, read_tensor, write_tensor
-
-_SERVICE_CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "healthCheckConfig": {"serviceName": ""},
-    "methodConfig": [
-        {
-            "name": [{"service": pb.DESCRIPTOR.services_by_name["InferenceService"].full_name}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-}
-
-OPTIONS: tuple[tuple[str, object], ...] = (
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    ("grpc.enable_retries", 1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
-"""How both clients connect: round robin over every address of the name, retries on UNAVAILABLE within a budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +116,6 @@ def description(model: pb.Model) -> ModelDescription:
         model.fingerprint,
         tuple(map(_own, model.own_inputs)),
         tuple(map(_own, model.own_outputs)),
-    )
-
-
-def bearing(token: str, credentials: grpc.ChannelCredentials | None) -> grpc.ChannelCredentials:
-    """Give channel credentials that send a bearer token too; gRPC sends it over TLS or within this machine alone."""
-    return grpc.composite_channel_credentials(
-        credentials or grpc.local_channel_credentials(), grpc.access_token_call_credentials(token)
     )
 
 

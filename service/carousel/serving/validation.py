@@ -1,4 +1,7 @@
-"""What one request may ask for, and the check of its tensors against a model's signature."""
+"""The check of a request's tensors, their shapes and numbers, against a model's signature and the limits.
+
+How long a message may be is known before it is read: the setting `max_message_bytes`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
