@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from carousel.batching.queue import Queue
 from carousel.batching.sequence import Sequence
+from carousel.batching.share import Share
 
 _SLACK = 64  # entries that may be stale, and tags of clients that left, before they are swept
 
@@ -17,24 +18,19 @@ _Entry = tuple[int, float, int, "Client"]
 """A client's tag, and the due time and number of its soonest due: numbers are unique, so clients are not compared."""
 
 
-class Client:
-    """What one client has here. Counts are in timesteps, so they are exact.
+class Client(Share):
+    """A share, and the sequences that wait for more of it.
 
     Attributes:
-        name: Who it is.
         queue: Its sequences that wait.
-        timesteps: That its sequences here still need.
-        tag: What got rows for it, level with the other clients; the lowest is next.
-        live: Its sequences here that are neither done nor cancelled.
+        entry: Where it stands in the order of clients; None where nothing of it waits.
     """
 
-    __slots__ = ("entry", "live", "name", "queue", "tag", "timesteps")
+    __slots__ = ("entry", "queue")
 
     def __init__(self, name: str, tag: int) -> None:
-        self.name = name
+        super().__init__(name, tag)
         self.queue = Queue()
-        self.timesteps = self.live = 0
-        self.tag = tag
         self.entry: _Entry | None = None
 
 
@@ -57,8 +53,8 @@ class Clients:
         """Find a client that has sequences here."""
         return self._clients.get(name)
 
-    def come(self, sequence: Sequence) -> Client:
-        """Take note of a new sequence."""
+    def come(self, sequence: Sequence) -> Share:
+        """Take note of a new sequence, and say what its client has."""
         client = self._clients.get(sequence.client)
         if client is None:
             tag = max(self._level, self._left.pop(sequence.client, 0))
@@ -70,8 +66,9 @@ class Clients:
         client.timesteps += sequence.remaining
         return client
 
-    def leave(self, client: Client) -> None:
+    def leave(self, sequence: Sequence) -> None:
         """Take note that a sequence is over."""
+        client = self._clients[sequence.client]
         client.live -= 1
         if client.live:
             return
@@ -84,14 +81,15 @@ class Clients:
             if len(self._left) > 2 * len(self._clients) + _SLACK:
                 self._left = {name: tag for name, tag in self._left.items() if tag > self._level}
 
-    def push(self, client: Client, sequence: Sequence, kind: int = 0) -> None:
+    def push(self, sequence: Sequence, kind: int = 0) -> None:
         """Let a sequence wait."""
+        client = self._clients[sequence.client]
         client.queue.push(sequence, kind)
         self._place(client)
 
-    def forget(self, client: Client) -> None:
-        """Note that one of the waiting may have been cancelled."""
-        client.queue.forget()
+    def forget(self, sequence: Sequence) -> None:
+        """Note that a sequence, which may be among the waiting, was cancelled."""
+        self._clients[sequence.client].queue.forget()
 
     def head(self) -> Sequence | None:
         """Look at the soonest due of the client that is next; None when none waits."""
@@ -110,17 +108,18 @@ class Clients:
                 heapq.heappop(self._heap)
         return None
 
-    def take(self, head: Sequence, client: Client, kind: int = 0) -> None:
+    def take(self, head: Sequence, kind: int = 0) -> None:
         """Give the head of a kind a row: it does not wait any more, and its client has had what it will run."""
+        client = self._clients[head.client]
         client.queue.pop(kind)
         self._level = max(self._level, client.tag)
         client.tag += head.remaining
         self._place(client)
 
-    def put_back(self, client: Client, sequence: Sequence) -> None:
+    def put_back(self, sequence: Sequence) -> None:
         """Take a sequence off its row: it waits again, and its client has not had what it did not run."""
-        client.tag -= sequence.remaining
-        self.push(client, sequence)
+        sequence.share.tag -= sequence.remaining
+        self.push(sequence)
 
     def next_of(self, kind: int) -> Sequence | None:
         """Look at the soonest due of a kind, of the client that is next; None when none of it waits."""

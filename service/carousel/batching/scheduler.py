@@ -148,7 +148,7 @@ class Scheduler:
             if sequence.remaining:
                 stay.append(row)
             else:
-                self._clients.leave(sequence.share)
+                self._clients.leave(sequence)
                 if sequence.return_state:
                     lane.park(row)
                 if sequence.deadline < now:
@@ -195,7 +195,7 @@ class Scheduler:
 
     def _wait(self, sequence: Sequence) -> None:
         sequence.due = self._due(sequence)
-        self._clients.push(sequence.share, sequence, sequence.timesteps if self._whole else 0)
+        self._clients.push(sequence, sequence.timesteps if self._whole else 0)
 
     def _refund(self, sequence: Sequence) -> None:
         """Give its client back what one that holds a row will not run."""
@@ -206,8 +206,8 @@ class Scheduler:
         sequence.gone = self._left = True
         self.timesteps -= sequence.remaining
         sequence.share.timesteps -= sequence.remaining
-        self._clients.forget(sequence.share)
-        self._clients.leave(sequence.share)
+        self._clients.forget(sequence)
+        self._clients.leave(sequence)
         self.live -= 1
         if not self.live:
             self._sweep()  # an empty scheduler schedules no more
@@ -255,16 +255,16 @@ class Scheduler:
                     break
                 chosen.remove(last)
                 urgent -= self._urgent(last, now)
-                clients.take(head, head.share)
-                clients.put_back(last.share, last)
+                clients.take(head)
+                clients.put_back(last)
             else:
-                clients.take(head, head.share)
+                clients.take(head)
             chosen.append(head)
             urgent += pressing
         while len(chosen) > max(urgent, self._allowed_rows[urgent]):
             last = max((sequence for sequence in chosen if not self._urgent(sequence, now)), key=_order)
             chosen.remove(last)
-            clients.put_back(last.share, last)
+            clients.put_back(last)
         _change(lane, chosen, now)
 
     def _emptying(self, running: list[Sequence]) -> bool:
@@ -284,7 +284,7 @@ class Scheduler:
         head = other = self._head(now)
         chosen: list[Sequence] = []
         while head is not None and other is not None and len(chosen) < self._costs.rows_for(head.timesteps):
-            self._clients.take(other, other.share, head.timesteps)
+            self._clients.take(other, head.timesteps)
             chosen.append(other)
             other = self._clients.next_of(head.timesteps)
         _change(lane, chosen, now)

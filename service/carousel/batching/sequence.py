@@ -3,15 +3,12 @@
 import itertools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carousel.batching.share import Share
 from carousel.errors import CarouselError
 from carousel.tensors import Floats, Samples
-
-if TYPE_CHECKING:
-    from carousel.batching.clients import Client
 
 _numbers = itertools.count()
 
@@ -83,7 +80,7 @@ class Sequence:
         self.deadline = deadline
         self.trace = trace
         self.client = client
-        self.share: Client
+        self.share: Share
         self.timesteps = self.remaining = len(inputs)
         self.taken = 0
         self.arrived = self.started = self.finished = 0.0
