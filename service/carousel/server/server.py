@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
-import grpc
-
 from carousel import http, transport
-from carousel.access import Access, JsonWebTokens, Tokens
 from carousel.batching import Admission
 from carousel.loop import Loop
-from carousel.rpc.methods import Options, Services
+from carousel.rpc.methods import Services
+from carousel.server import options
+from carousel.server.draining import Drain
 from carousel.serving import (
     Catalog,
     Follower,
     Lanes,
     Lifecycle,
-    Limits,
     Loader,
     Model,
     Phase,
@@ -33,14 +31,13 @@ from carousel.serving import (
 )
 from carousel.settings import Settings, read_policies
 from carousel.telemetry import Readings, Usage, raise_descriptor_limit
-from carousel.transport import Port, TlsFiles
+from carousel.transport import Port
 
 logger = logging.getLogger("carousel.server")
 
 _OTHER_FILES = 128  # what a process keeps open beside its connections, /metrics included
 _MIN_PING_INTERVAL = 5.0  # seconds: clients keep idle live streams open through balancers by a ping every 10 s
 _SWEEP_EVERY = 1.0  # seconds
-_LOOK = 0.05  # seconds between two looks at whether a drain is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +70,15 @@ class Server:
             OSError: An address cannot be bound, or a TLS file cannot be read.
         """
         self._settings = settings
-        self._credentials = _credentials(settings)
-        self._access = _access(settings)
+        self._credentials = options.server_credentials(settings)
+        self._access = options.access(settings)
         self._held = [] if shared else [Port(settings.host, number) for number in settings.grpc_ports]
         self._ports = settings.grpc_ports if shared else tuple(held.number for held in self._held)
         self.port = self._ports[0]
         self._lanes = Lanes(settings.lanes or usable_cores() // (settings.workers * settings.engine_threads) or 1)
         self._admission = Admission(settings.max_backlog_seconds, self._lanes.count)
         self._lifecycle = Lifecycle()
-        limits = _limits(settings)
+        limits = options.limits(settings)
         self._sessions = Sessions(
             limits,
             max_open=settings.max_sessions,
@@ -105,7 +102,13 @@ class Server:
         )
         self._loader = Loader(self._follower, policies, self._post, every=settings.poll_seconds)
         self._services = Services(
-            self._catalog, self._sessions, self._loader, self._lifecycle, limits, self._access, _options(settings)
+            self._catalog,
+            self._sessions,
+            self._loader,
+            self._lifecycle,
+            limits,
+            self._access,
+            options.rpc_options(settings),
         )
         self._transport = transport.Server(
             self._services.methods,
@@ -121,10 +124,20 @@ class Server:
             reuse_port=True,
             first_call=True,
             max_concurrent_streams=settings.max_calls_per_connection,
-            patience=_patience(settings),
+            patience=options.patience(settings),
             observe=self._services.observe,
         )
         self._loop = Loop(self._transport)
+        self._drain = Drain(
+            self._loop,
+            self._transport,
+            self._lifecycle,
+            self._sessions,
+            self._services.streams,
+            self._tell_health,
+            notice_seconds=settings.drain_notice_seconds,
+            longest_seconds=settings.drain_seconds,
+        )
         self._early = shared is None or shared.early
         self._endpoint = http.Endpoint(
             shared.listener if shared else transport.listen(settings.http_host, settings.http_port),
@@ -133,7 +146,7 @@ class Server:
                 self._services.requests,
                 self._lifecycle,
                 limits,
-                _http_options(settings),
+                options.http_options(settings),
                 self._services.infer,
                 self._loader,
                 self._access,
@@ -143,7 +156,7 @@ class Server:
                 grpc_port=self.port,
             ),
             bounds=http.Bounds(settings.max_http_connections, settings.http_header_seconds, settings.http_idle_seconds),
-            tls=_tls_files(settings) if settings.http_tls else None,
+            tls=options.tls_files(settings) if settings.http_tls else None,
         )
         self.http_port = self._endpoint.port
         self._status = 0
@@ -172,7 +185,7 @@ class Server:
 
         From any thread, or a signal handler.
         """
-        self._loop.post(self._drain)
+        self._loop.post(self._drain.begin)
 
     def drain_on_signals(self) -> None:
         """Drain on SIGTERM and SIGINT, and read the version policies again on SIGHUP. On the main thread."""
@@ -278,90 +291,3 @@ class Server:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         announce()
-
-    def _drain(self) -> None:
-        listening = self._listening
-        if self._lifecycle.advance(Phase.NOTICE):
-            self._tell_health()
-            self._loop.after(self._settings.drain_notice_seconds if listening else 0.0, self._finish)
-
-    def _finish(self) -> None:
-        self._lifecycle.advance(Phase.DRAINING)
-        self._sessions.go_away()
-        self._services.streams.drain()
-        self._transport.stop_accepting()
-        self._loop.after(self._settings.drain_seconds, self._give_up)
-        self._look()
-
-    def _look(self) -> None:
-        if self._transport.stopped:
-            self._loop.stop()
-        else:
-            self._loop.after(_LOOK, self._look)
-
-    def _give_up(self) -> None:
-        logger.warning("%d calls were still open after the drain; ending them", self._transport.open_calls)
-        self._transport.cancel_all()
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        samples=settings.max_samples,
-        timesteps=settings.max_timesteps,
-        refuse_nonfinite=settings.nonfinite == "refuse",
-        reply_bytes=settings.max_reply_bytes,
-        held_bytes=settings.max_held_bytes,
-        name_bytes=settings.max_name_bytes,
-    )
-
-
-def _options(settings: Settings) -> Options:
-    return Options(
-        reflection=settings.reflection,
-        tls=settings.tls_certificate is not None,
-        convert_floats=settings.oip_convert_floats,
-        repository_control=settings.repository_control,
-        client_metadata=settings.client_metadata,
-        admin_is_local=settings.admin_socket is not None,
-    )
-
-
-def _patience(settings: Settings) -> transport.Patience:
-    return transport.Patience(
-        settings.max_calls, settings.message_seconds, settings.unread_seconds, settings.max_unread_bytes
-    )
-
-
-def _http_options(settings: Settings) -> http.Options:
-    origins = tuple(origin.strip() for origin in (settings.http_cors_origins or "").split(",") if origin.strip())
-    return http.Options(
-        settings.max_message_bytes,
-        settings.http_timeout_seconds,
-        settings.client_metadata,
-        origins,
-        settings.repository_control,
-        settings.admin_socket is not None,
-        settings.http_page,
-    )
-
-
-def _tls_files(settings: Settings) -> TlsFiles | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-
-
-def _access(settings: Settings) -> Access:
-    web_tokens = None
-    if settings.jwt_keys is not None and settings.jwt_audience is not None:
-        web_tokens = JsonWebTokens(settings.jwt_keys, settings.jwt_audience, settings.jwt_issuer)
-    access = Access(None if settings.tokens is None else Tokens(settings.tokens), web_tokens)
-    if not access.open and settings.tls_certificate is None:
-        logger.warning("tokens are asked for without TLS: whoever sees the network traffic can read and use them")
-    return access
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    return transport.server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
