@@ -131,7 +131,7 @@ class Loop:
         try:
             function()
         except Exception:  # one faulty call must not end the loop
-            logger.exception("an errand on the loop failed")
+            logger.exception("a function posted to the loop failed")
 
     def _poll(self, timeout: float) -> None:
         if self._server.poll(timeout):

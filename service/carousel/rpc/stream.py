@@ -22,7 +22,7 @@ MAX_HELD_BYTES = 4 << 20
 """Requests of one stream that may wait for their answers before it is read no further."""
 
 
-class Face(Protocol[Taken_contra]):
+class Conversation(Protocol[Taken_contra]):
     """One stream in the words of its protocol."""
 
     @property
@@ -75,7 +75,7 @@ class Stream(Generic[M]):
         self._call = call
         self._kind = kind
         self._one_request = one_request
-        self._face: Face[M]
+        self._conversation: Conversation[M]
         self._reading = False
         self._half_closed = False
         self._taken = False  # at least one request was
@@ -83,9 +83,9 @@ class Stream(Generic[M]):
         self.unanswered = 0
         self.held_bytes = 0
 
-    def begin(self, face: Face[M]) -> None:
-        """Read requests for `face` until the stream is over."""
-        self._face = face
+    def begin(self, conversation: Conversation[M]) -> None:
+        """Read requests for `conversation` until the stream is over."""
+        self._conversation = conversation
         self._streams.all[self] = None
         self._call.on_cancel = partial(self._over, client_gone=True)
         self._call.on_sent = self.read
@@ -134,7 +134,7 @@ class Stream(Generic[M]):
             return
         if self._half_closed and not self._one_request:
             self.finish()
-        elif self._streams.lifecycle.draining and not self._face.open:
+        elif self._streams.lifecycle.draining and not self._conversation.open:
             if self._one_request:
                 self.finish()  # all that its client asked for was said
             else:
@@ -142,7 +142,7 @@ class Stream(Generic[M]):
 
     def end_if_idle(self, seconds: float) -> None:
         """End the stream unless it holds something, or its client was told that it will hear more."""
-        if not self.unanswered and not self._face.open and not (self._one_request and self._taken):
+        if not self.unanswered and not self._conversation.open and not (self._one_request and self._taken):
             self.fail(GoingAway(f"the stream was idle for {seconds:g} s: open another (stream_idle_seconds)"))
 
     def _received(self, message: bytes | None) -> None:
@@ -169,12 +169,12 @@ class Stream(Generic[M]):
             raise InvalidRequest((Violation("message", "is a second one: one request is taken"),))
         self._taken = True
         try:
-            self._face.take(request)
+            self._conversation.take(request)
         except CarouselError as error:
-            self._face.refuse(request, error)
+            self._conversation.refuse(request, error)
 
     def _over(self, *, client_gone: bool = False) -> None:
         if self in self._streams.all:
             del self._streams.all[self]
             self._half_closed = True
-            self._face.ended(client_gone=client_gone)
+            self._conversation.ended(client_gone=client_gone)
