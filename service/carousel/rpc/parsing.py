@@ -1,8 +1,11 @@
-"""A message is measured before it is parsed: no sender makes the parser build millions of little messages."""
+"""A message is measured before it is parsed: no sender makes the parser build millions of messages or numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import TypeVar
 
+import numpy as np
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from carousel.errors import InvalidRequest, Violation
@@ -15,14 +18,28 @@ _SMALL = 64 << 10
 _MAX_FIELDS = 40_000
 """Fields in a message, those inside its messages included: some ten for each of 4096 sequences."""
 
+_MAX_NUMBERS = 1 << 20
+"""Varints in the lists of a message: one byte each on the wire, up to eight in memory, and some 30 ns of parsing."""
+
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_LONGEST = 10  # bytes of a varint
+
+_FIXED = {
+    FieldDescriptor.TYPE_FLOAT,
+    FieldDescriptor.TYPE_DOUBLE,
+    FieldDescriptor.TYPE_FIXED32,
+    FieldDescriptor.TYPE_FIXED64,
+    FieldDescriptor.TYPE_SFIXED32,
+    FieldDescriptor.TYPE_SFIXED64,
+}
+_BYTES = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
 
 
 def parse(kind: type[M], message: bytes) -> M:
     """Parse the bytes of a message of this kind.
 
     Raises:
-        InvalidRequest: They are no such message, or hold more fields than any request needs.
+        InvalidRequest: They are no such message, or hold more fields or numbers than any request needs.
     """
     if len(message) > _SMALL:
         _measure(message, kind)
@@ -35,25 +52,40 @@ def parse(kind: type[M], message: bytes) -> M:
 
 
 def _measure(message: bytes, kind: type[Message]) -> None:
-    """Raise InvalidRequest once more than _MAX_FIELDS fields are found. What is malformed is left to the parser."""
-    for count, _ in enumerate(_fields(memoryview(message), kind.DESCRIPTOR), 1):
+    """Refuse more than _MAX_FIELDS fields or _MAX_NUMBERS varints. What is malformed is left to the parser."""
+    numbers = 0
+    for count, varints in enumerate(_fields(memoryview(message), kind.DESCRIPTOR), 1):
+        numbers += varints
         if count > _MAX_FIELDS:
             found = f"holds more than {_MAX_FIELDS} fields; expected one tensor a sequence, and few of them"
             raise InvalidRequest((Violation("message", found),))
+        if numbers > _MAX_NUMBERS:
+            found = f"holds more than {_MAX_NUMBERS} numbers in lists; expected so many as raw bytes"
+            raise InvalidRequest((Violation("message", found),))
 
 
-def _fields(data: memoryview, descriptor: object) -> Iterator[None]:
-    """Go through the fields of a message and of the messages inside it, without reading what they hold."""
-    inner = {f.number: f.message_type for f in descriptor.fields if f.message_type is not None}  # type: ignore[attr-defined]
+@cache
+def _inside(descriptor: object) -> tuple[Mapping[int, object], frozenset[int]]:
+    """Give the fields of a kind of message that hold messages, by number, and those that are lists of varints."""
+    fields = descriptor.fields  # type: ignore[attr-defined]
+    messages = {field.number: field.message_type for field in fields if field.message_type is not None}
+    return messages, frozenset(f.number for f in fields if f.is_repeated and f.type not in _FIXED | _BYTES)
+
+
+def _fields(data: memoryview, descriptor: object) -> Iterator[int]:
+    """Go through the fields of a message and of the messages inside it; give how many varints each list has."""
+    inner, lists = _inside(descriptor)
     at, end = 0, len(data)
     while at < end:
-        yield
         tag, at = _varint(data, at)
-        kind = tag & 7
+        number, kind = tag >> 3, tag & 7
+        varints = 0
         if kind == _LENGTH:
             size, at = _varint(data, at)
-            if (message := inner.get(tag >> 3)) is not None:
+            if (message := inner.get(number)) is not None:
                 yield from _fields(data[at : at + size], message)
+            elif number in lists:
+                varints = _count(data[at : at + size])
             at += size
         elif kind == _VARINT:
             _, at = _varint(data, at)
@@ -61,6 +93,13 @@ def _fields(data: memoryview, descriptor: object) -> Iterator[None]:
             at += 8 if kind == _FIXED64 else 4
         else:
             return  # a group, or no protobuf: the parser will say
+        yield varints
+
+
+def _count(data: memoryview) -> int:
+    """Count the varints of a list, or enough of them: the last byte of each is less than 0x80."""
+    enough = data[: _LONGEST * (_MAX_NUMBERS + 1)]
+    return int(np.count_nonzero(np.frombuffer(enough, np.uint8) < 0x80))
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -74,6 +74,22 @@ MESSAGES = {
     "as many empty tensors as are parsed unmeasured": (PREDICT, v1_tensor() + b"\x1a\x00" * 30_000),
     "two million empty states": (PREDICT, v1_tensor() + b"\x32\x00" * 2_000_000),
     "unknown fields": (PREDICT, v1_tensor() + b"\xf8\x07\x01" * 2_000_000),
+    "sixteen million dimensions of a byte": (PREDICT, v1_tensor(shape=[1] * (16 * MIB))),
+    "sixteen million tokens of a byte": (
+        INFER,
+        oip.ModelInferRequest(
+            model_name="small",
+            inputs=[
+                oip.ModelInferRequest.InferInputTensor(
+                    name="inputs", shape=[1, 1, 3], contents=oip.InferTensorContents(int64_contents=[1] * (16 * MIB))
+                )
+            ],
+        ).SerializeToString(),
+    ),
+    "sixteen million of TensorFlow's whole numbers of a byte": (
+        TFS_PREDICT,
+        tfs_predict(1, int64_val=[1] * (16 * MIB)),
+    ),
     "lengths of a million sequences": (
         INFER,
         oip.ModelInferRequest(
