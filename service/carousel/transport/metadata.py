@@ -1,5 +1,6 @@
 """What may go over the wire beside the messages."""
 
+import logging
 import re
 from typing import TypeAlias
 
@@ -7,6 +8,14 @@ Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 _KEY = re.compile("[0-9a-z_.-]+")
 _TEXT = re.compile("[ -~]*")
+
+
+def _is_no_complaint(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Invalid encoding")
+
+
+# A value that is no UTF-8 is read as Latin-1. grpcio logs a traceback for each: lines that any stranger may cause.
+logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_complaint)
 
 
 def check(metadata: Metadata) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from carousel.transport import Patience, Unary
 from carousel.transport.patience import Waits
+from tests.carousel import http2
 
 MANY = 4 << 20
 
@@ -59,50 +60,15 @@ def test_one_call_more_than_may_be_is_refused_and_named(polled, large):
         assert channel.unary_unary("/t.T/Echo")(b"a", timeout=20) == b"a"
 
 
-class Deaf:
-    """A client that asks over HTTP/2 and reads nothing: its own window holds what the server may send."""
-
-    PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-    def __init__(self, port):
-        import socket  # noqa: PLC0415
-
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self.socket.sendall(self.PREFACE + self.frame(4, 0, 0, b""))
-
-    @staticmethod
-    def frame(kind, flags, stream, payload):
-        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-    def ask(self, stream, path):
-        """Send one unary request with an empty message."""
-
-        def literal(name, value):
-            return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-        headers = b"".join(
-            literal(name, value)
-            for name, value in (
-                (b":method", b"POST"),
-                (b":scheme", b"http"),
-                (b":path", path),
-                (b":authority", b"a"),
-                (b"content-type", b"application/grpc"),
-                (b"te", b"trailers"),
-            )
-        )
-        self.socket.sendall(self.frame(1, 4, stream, headers) + self.frame(0, 1, stream, b"\0\0\0\0\0"))
-
-
 @pytest.mark.parametrize(
     "patience", [Patience(unread_seconds=1.0), Patience(unread_bytes=MANY)], ids=["too long", "too many"]
 )
 def test_answers_that_nobody_reads_are_dropped(polled, large, patience):
     """Their bytes are given back; a client that reads gets its answers all the while."""
     running = polled(large, patience=patience)
-    deaf = Deaf(running.port)
+    deaf = http2.Connection(running.port)  # its own window holds what the server may send
     for i in range(20):
-        deaf.ask(2 * i + 1, b"/t.T/Large")
+        deaf.send(http2.call(b"/t.T/Large", stream=2 * i + 1))
     until(lambda: running.on_loop(lambda: running.server.waits.unsent_bytes) >= 20 * MANY)
     with grpc.insecure_channel(running.address, options=[("grpc.max_receive_message_length", -1)]) as channel:
         assert len(channel.unary_unary("/t.T/Large")(b"", timeout=20)) == MANY
