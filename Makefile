@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test quick check docs format generate install tools bench soak sbom clean
+.PHONY: help demo serve test quick check docs format generate install tools bench bench-peers soak sbom clean
 
 help:            ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 install: .venv/installed  ## set up everything in .venv
 
@@ -42,6 +42,9 @@ soak: install tools  ## run the tests that take long
 
 bench: install tools  ## measure, and draw: build/bench/
 	$(BIN)/python -m tests.benchmarks
+
+bench-peers: install  ## measure Carousel beside other servers, each installed in build/peers/
+	$(BIN)/python -m tests.benchmarks.peers
 
 check: install   ## lint, format, types, import rules, protos and what is generated
 	$(BIN)/ruff check

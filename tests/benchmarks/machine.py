@@ -23,11 +23,16 @@ def machine() -> str:
 
 def cpu_seconds(pid: int) -> float:
     """Seconds of processor time that a process and those it started have had, on all their threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    stats = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in processes(pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS
+
+
+def processes(pid: int) -> list[int]:
+    """Name a process and all those it started that still run."""
     started = [
-        child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
     ]
-    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(cpu_seconds, map(int, started)))
+    return [pid, *(each for child in started for each in processes(child))]
 
 
 def resident(pid: int) -> float:

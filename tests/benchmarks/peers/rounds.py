@@ -1,0 +1,137 @@
+"""One run: every peer started a few times, then all asked in turns, round after round."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.machine import machine
+from tests.benchmarks.peers.environment import CannotRun
+from tests.benchmarks.peers.generator import Generator, Outcome
+from tests.benchmarks.peers.peer import Peer, Running
+from tests.benchmarks.peers.workloads import models, workload
+from tests.benchmarks.report import say
+
+SHAPES = (
+    *(("A", 1, 1), ("A", 1, 64), ("A", 8, 8)),
+    *(("B", 1, 64), ("B", 8, 8)),
+    *(("C", 1, 64), ("C", 8, 8)),
+    *(("live", 1, 64), ("live", 8, 8)),
+)
+"""Workload, connections, streams on each."""
+
+_STARTS = 3  # counted; one more before them brings the files into memory
+
+
+def key(shape: tuple[str, int, int]) -> str:
+    """Name a measurement: A 8x8."""
+    name, connections, streams = shape
+    return f"{name} {connections}x{streams}"
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one peer gave of one measurement: a number a round, and sums of what went wrong.
+
+    Attributes:
+        rate: Right answers a second.
+        cpu: Seconds of the server's processor time a call.
+        p50, p99, short_p99: Seconds; the last of short sequences, of workload C alone.
+        generator_cpu: Seconds of the generator's processor time a call.
+        calls, wrong, failed: Over all rounds.
+    """
+
+    rate: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    short_p99: list[float] = field(default_factory=list)
+    generator_cpu: list[float] = field(default_factory=list)
+    calls: int = 0
+    wrong: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome, cpu: float) -> None:
+        """Add a round, in which the server took so many seconds of processor time."""
+        self.calls += outcome.calls
+        self.wrong += outcome.wrong
+        for code, count in outcome.failed.items():
+            self.failed[code] = self.failed.get(code, 0) + count
+        self.rate.append(outcome.rate)
+        if outcome.latencies:
+            self.cpu.append(cpu / outcome.calls)
+            self.generator_cpu.append(outcome.cpu / outcome.calls)
+            for taken, latencies in ((self.p50, outcome.latencies), (self.p99, outcome.latencies)):
+                taken.append(float(np.percentile(latencies, 50 if taken is self.p50 else 99)))
+        if outcome.short:
+            self.short_p99.append(float(np.percentile(outcome.short, 99)))
+
+
+def measure(peers: Sequence[Peer], rounds: int, seconds: float) -> dict[str, Any]:
+    """Measure all that can run; return all figures, and why the others cannot."""
+    began, missing = datetime.now(UTC), {}
+    models()
+    able = []
+    for peer in peers:
+        say("peers", f"{peer.name}: {peer.settings}")
+        try:
+            peer.install()
+            with Running(peer, workload("A")):
+                able.append(peer)
+        except CannotRun as why:
+            missing[peer.name] = str(why)
+            say("peers", f"{peer.name} is left out: {why}")
+    cold = _cold(able)
+    measured, resident = _rounds(able, rounds, seconds)
+    return {
+        "machine": machine(),
+        "began": began.isoformat(timespec="seconds"),
+        "minutes": (datetime.now(UTC) - began).total_seconds() / 60,
+        "rounds": rounds,
+        "seconds": seconds,
+        "peers": {
+            peer.name: {
+                "settings": peer.settings,
+                "cold_seconds": cold[peer.name],
+                "resident_megabytes": resident[peer.name],
+                "installed_megabytes": peer.installed() if peer.installed else None,
+                "measured": {name: asdict(each) for name, each in measured[peer.name].items()},
+            }
+            for peer in able
+        },
+        "missing": missing,
+    }
+
+
+def _cold(peers: list[Peer]) -> dict[str, list[float]]:
+    """Start each a few times, in turns: seconds to the first answer."""
+    cold: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    for _ in range(_STARTS):
+        for peer in peers:
+            with Running(peer, workload("A")) as running:
+                cold[peer.name].append(running.cold)
+    return cold
+
+
+def _rounds(peers: list[Peer], rounds: int, seconds: float) -> tuple[dict[str, dict[str, Measured]], dict[str, float]]:
+    """Ask all in turns, a short time each, after a round that is not counted; megabytes that each holds in the end."""
+    measured: dict[str, dict[str, Measured]] = {
+        peer.name: {key(shape): Measured() for shape in SHAPES if shape[0] in peer.workloads} for peer in peers
+    }
+    with ExitStack() as ends:
+        servers = [ends.enter_context(Running(peer, workload("A"))) for peer in peers]
+        generator = ends.enter_context(Generator())
+        for round_ in range(rounds + 1):
+            for shape in SHAPES:
+                for server in servers:
+                    if shape[0] not in server.peer.workloads:
+                        continue
+                    before = server.cpu
+                    outcome = generator.ask(server.target, *shape, seconds if round_ else seconds / 2)
+                    if round_:
+                        measured[server.peer.name][key(shape)].add(outcome, server.cpu - before)
+            say("peers", f"round {round_} of {rounds}" if round_ else "warm")
+        return measured, {server.peer.name: server.resident for server in servers}
