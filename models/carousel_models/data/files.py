@@ -14,6 +14,9 @@ from carousel_models.refusals import SourceRefused
 CHUNK = 100_000
 """Rows that are read at once."""
 
+_BUFFER = 65_536
+"""Bytes of a Parquet file's column that are read at once."""
+
 Source = TableSource | TextSource
 
 
@@ -90,7 +93,8 @@ def _csv(path: Path, source: Source) -> Iterator[pd.DataFrame]:
 
 
 def _parquet(path: Path, source: Source) -> Iterator[pd.DataFrame]:
-    with parquet.ParquetFile(path) as file:
+    # Not read ahead: what pyarrow reads ahead it keeps until the file is closed, so it would hold all of it.
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
         wanted = _wanted(path, source, file.schema_arrow.names)
         for batch in file.iter_batches(CHUNK, columns=wanted):
             yield batch.to_pandas()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS = 65_536  # of a table that are read at once
+_BUFFER = 65_536  # bytes of a Parquet file's column that are read at once
 
 
 class SourceRefused(CarouselError):
@@ -114,7 +115,8 @@ def _tables(file: Path) -> "Iterator[pa.Table]":
     if file.suffix == ".parquet":
         import pyarrow.parquet  # noqa: PLC0415 - as above
 
-        with pa.parquet.ParquetFile(file) as opened:
+        # Not read ahead: what pyarrow reads ahead it keeps until the file is closed, so it would hold all of it.
+        with pa.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as opened:
             for batch in opened.iter_batches(_ROWS):
                 yield pa.Table.from_batches([batch])
     else:

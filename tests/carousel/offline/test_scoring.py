@@ -13,6 +13,7 @@ import pytest
 
 import carousel
 from carousel.offline import Scoring, SourceRefused
+from carousel.offline.sources import read_pieces
 
 LENGTHS = [3, 50, 1, 7, 20, 33, 4, 90, 11, 2]
 
@@ -103,6 +104,22 @@ def test_a_killed_run_goes_on_where_it_was(repository, tmp_path):
     assert f"60000 timesteps scored, {2000 * len(before)} of them in a run before" in done.stdout
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
     assert answers(tmp_path / "killed").equals(answers(tmp_path / "at once"))
+
+
+@pytest.mark.parametrize("groups", [1, 30])
+def test_a_table_is_read_in_bounded_memory(tmp_path, groups):
+    """Neither many row groups nor one large one are held: what is read is let go."""
+    rows = 30 * 65_536
+    columns = np.random.default_rng(2).standard_normal((2, rows)).astype(np.float32)
+    table = pa.table({"who": np.arange(rows) // 50, "x0": columns[0], "x1": columns[1]})
+    pa.parquet.write_table(table, tmp_path / "much.parquet", row_group_size=rows // groups)
+    del table, columns
+    before, most, steps = pa.total_allocated_bytes(), 0, 0
+    for piece in read_pieces(tmp_path / "much.parquet", "who", None):
+        most = max(most, pa.total_allocated_bytes() - before)
+        steps += len(piece.steps)
+    assert steps == rows
+    assert most < (tmp_path / "much.parquet").stat().st_size / 2
 
 
 def test_what_cannot_be_scored_is_named(model, files):

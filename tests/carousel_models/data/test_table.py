@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from carousel_models.data import files
@@ -46,6 +48,21 @@ def test_columns_come_in_the_order_they_are_named(csv):
     np.testing.assert_array_equal(table.features, [[2, 1], [4, 3]])
     assert table.features.dtype == np.float32
     np.testing.assert_array_equal(table.at, [1, 2])
+
+
+@pytest.mark.parametrize("groups", [1, 20])
+def test_a_parquet_file_is_read_in_bounded_memory(tmp_path, groups):
+    """Neither many row groups nor one large one are held: what is read is let go."""
+    path, rows = tmp_path / "file.parquet", 20 * files.CHUNK
+    numbers = np.random.default_rng(0).standard_normal(rows)
+    pa.parquet.write_table(pa.table({"a": numbers}), path, row_group_size=rows // groups)
+    source = TableSource(kind="table", file=path.name, features=("a",), targets=("a",), timesteps=1)
+    before, most, read = pa.total_allocated_bytes(), 0, 0
+    for chunk in files.chunks_of(path, source):
+        most = max(most, pa.total_allocated_bytes() - before)
+        read += len(chunk.frame)
+    assert read == rows
+    assert most < path.stat().st_size / 2
 
 
 def test_the_weather_that_ships_is_whole():
