@@ -26,6 +26,7 @@ NAMES = (
     "scrape",
     "rows",
     "rest",
+    "score",
 )
 
 ROOT = Path(__file__).parents[2]
