@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from carousel.errors import CarouselError, GoingAway
-from carousel.serving import Lifecycle, Pending, Phase, Request, Requests, unexpected
+from carousel.errors import CarouselError
+from carousel.serving import Lifecycle, Pending, Request, Requests, unexpected
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Bridge:
         begun: list[Callable[[], None]] = []
 
         def run() -> None:
-            self._refuse_out_of_service()
+            self._lifecycle.check_serving()
             begun.append(begin(answer.give, answer.fail))
 
         def abandon() -> None:
@@ -66,12 +66,6 @@ class Bridge:
         except asyncio.CancelledError:
             self._post(abandon)
             raise
-
-    def _refuse_out_of_service(self) -> None:
-        if self._lifecycle.phase is Phase.STARTING:
-            raise GoingAway("the server is starting: models are being loaded")
-        if self._lifecycle.draining:
-            raise GoingAway("the server is going away: another one will answer")
 
 
 def deadline_after(seconds: float) -> float:

@@ -8,6 +8,7 @@ from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_s
 from carousel.serving.lanes import Lanes, usable_cores
 from carousel.serving.loader import Loader
 from carousel.serving.model import Model
+from carousel.serving.opening import Opening, open_session
 from carousel.serving.phase import Lifecycle, Phase
 from carousel.serving.policy import Policies
 from carousel.serving.request import Pending, Request, Requests
@@ -30,6 +31,7 @@ __all__ = [
     "Limits",
     "Loader",
     "Model",
+    "Opening",
     "Pending",
     "Phase",
     "Policies",
@@ -44,6 +46,7 @@ __all__ = [
     "expired",
     "faces",
     "load_version",
+    "open_session",
     "read_past",
     "read_snapshot",
     "read_start",

@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from carousel.errors import GoingAway
+
 
 class Phase(Enum):
     """One server's way, in order."""
@@ -22,6 +24,13 @@ class Lifecycle:
     def draining(self) -> bool:
         """Whether nothing new is taken."""
         return self.phase is Phase.DRAINING
+
+    def check_serving(self) -> None:
+        """Raise GoingAway unless new requests are taken."""
+        if self.phase is Phase.STARTING:
+            raise GoingAway("the server is starting: models are being loaded")
+        if self.draining:
+            raise GoingAway("the server is going away: another one will answer")
 
     def advance(self, phase: Phase) -> bool:
         """Go on to `phase`; False, and nothing changes, where that was reached before."""

@@ -10,13 +10,12 @@ from carousel.serving import (
     Catalog,
     Ending,
     Limits,
+    Opening,
     Session,
     Sessions,
     Tensors,
     expired,
-    read_past,
-    read_start,
-    window_of,
+    open_session,
 )
 from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.transport import Call
@@ -133,22 +132,18 @@ class _LiveStream:
     def _open(self, request: pb.StreamRequest) -> Session:
         if self._live.streams.lifecycle.draining:
             raise GoingAway("the server is going away: open live sequences elsewhere")
-        opening = request.open
-        catalog = self._live.catalog
-        find = catalog.find_for_state if opening.initial_state else catalog.find
-        model = find(opening.model, opening.version, opening.version_label)
         limit = self._live.limits.name_bytes
         if len(request.key) > limit:
             raise _wrong("key", f"has {len(request.key)} characters, the limit is {limit} (max_name_bytes)")
-        version, every = model.version, opening.return_sequences
-        window = window_of(version.signature, opening.window)
-        if every and not window and version.signature.sequence is None:
-            raise _wrong("open.return_sequences", "the model gives no output for every timestep")
-        snapshot = opening.initial_state
-        start = read_past(snapshot, version, window) if window else read_start(snapshot, version)
-        return self._sessions.open(
-            model, self, self, request.key, start, client=self._client, return_sequences=every, window=window
+        opening = Opening(
+            request.open.model,
+            request.open.version,
+            request.open.version_label,
+            request.open.return_sequences,
+            request.open.window,
+            request.open.initial_state,
         )
+        return open_session(opening, self._live.catalog, self._sessions, self, self, request.key, self._client)
 
     def _read(self, request: pb.StreamRequest, session: Session) -> Tensors:
         faults: list[Violation] = []
