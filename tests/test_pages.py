@@ -84,9 +84,11 @@ def test_each_setting_that_is_named_exists(name):
 
 
 def test_live_sequences_run_as_the_page_shows(serving):
-    """The program of docs/live-sequences.md, whose own asserts compare the bits."""
-    [program] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/live-sequences.md").read_text(), re.DOTALL)
-    exec(compile(program.replace("localhost:8500", serving.target), "live-sequences.md", "exec"), {})
+    """The programs of docs/live-sequences.md, whose own asserts compare the bits."""
+    for program in re.findall(r"```python\n(.*?)```", (ROOT / "docs/live-sequences.md").read_text(), re.DOTALL):
+        here = program.replace("localhost:8500", serving.target)
+        here = here.replace("localhost:8501", f"127.0.0.1:{serving.server.http_port}")
+        exec(compile(here, "live-sequences.md", "exec"), {})
 
 
 def test_the_pages_build_without_a_warning(tmp_path):

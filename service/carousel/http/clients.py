@@ -1,13 +1,13 @@
 """Whose a request is, for fair shares."""
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from carousel.http.doors import CLIENT
 
 _MAX_NAME = 256  # characters
 
 
-def client_of(header: str | None, request: Request) -> str:
+def client_of(header: str | None, request: HTTPConnection) -> str:
     """Name the client of a request: by the header of this name, or else by its token or address, as over gRPC."""
     named = request.headers.get(header) if header else request.scope.get(CLIENT)
     if named:

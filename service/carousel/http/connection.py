@@ -6,6 +6,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from carousel.http.unread import Unread
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -15,11 +17,17 @@ class Bounds:
         connections: At once; further ones are closed as they come.
         header_seconds: From the first byte of a request, or the connection's begin, to the end of its headers.
         idle_seconds: Between two requests of one connection.
+        unread_seconds: In which a client has to read something of an answer.
+        message_bytes: Of one message over WebSocket.
+        held_bytes: Of all messages over WebSocket that nothing has read yet.
     """
 
     connections: int = 1024
     header_seconds: float = 10.0
     idle_seconds: float = 75.0
+    unread_seconds: float = 60.0
+    message_bytes: int = 64 << 20
+    held_bytes: int = 512 << 20
 
 
 _MAX_HEAD = 65_536  # bytes of a request's line and headers
@@ -34,6 +42,7 @@ class Connection(HttpToolsProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._head = 0  # bytes that came of headers that are not whole yet
         self._headers = 0  # bytes of those that were read
+        self._unread = Unread(bounds.unread_seconds)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take it, or close it where there are as many as may be."""
@@ -41,12 +50,24 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections:
             self.transport.close()
         else:
+            self._unread.watch(self.transport)
             self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._headers_came()
+        self._unread.stop()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to read."""
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        """Stop to wait: it reads."""
+        super().resume_writing()
+        self._unread.stop()
 
     def data_received(self, data: bytes) -> None:
         """Read what came; end the connection once it is more than headers may have and they are not whole."""

@@ -1,6 +1,9 @@
 """Tokens and scopes before everything that is served over HTTP."""
 
-from starlette.requests import Request
+from base64 import urlsafe_b64decode
+from contextlib import suppress
+
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carousel.access import Access
@@ -11,6 +14,9 @@ from carousel.http.failures import ERROR, failure
 _OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 _METRICS = frozenset({"/metrics", "/monitoring/prometheus/metrics"})
 _CHANGING = ("/v2/repository/models/", "sharedmemory", "/trace", "/logging")  # a path that holds one changes something
+
+_BEARER = "base64url.bearer.authorization."
+"""A subprotocol that begins so, of a WebSocket, goes on with a token in unpadded base64url, as Kubernetes takes it."""
 
 CLIENT = "carousel.client"
 """Under this name the ASGI scope says whose token came."""
@@ -27,7 +33,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and not _open(scope["path"]):
+        if scope["type"] in {"http", "websocket"} and not _open(scope["path"]):
             try:
                 self._check(scope)
             except CarouselError as error:
@@ -40,9 +46,19 @@ class Doors:
         may = _may(scope["path"])
         if may is May.ADMIN and self._admin_is_local:
             raise Forbidden("what changes models is served over gRPC, on the server's admin_socket alone")
-        client = self._access.check(Request(scope).headers.get("authorization"), may)
+        client = self._access.check(_authorization(scope), may)
         if client:
             scope[CLIENT] = f"token:{client}"
+
+
+def _authorization(scope: Scope) -> str | None:
+    """Read the header, or what a browser's WebSocket, which cannot send it, says instead."""
+    for offered in scope.get("subprotocols", ()):
+        if offered.startswith(_BEARER):
+            token = offered.removeprefix(_BEARER)
+            with suppress(ValueError):
+                return "Bearer " + urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    return HTTPConnection(scope).headers.get("authorization")
 
 
 def _open(path: str) -> bool:

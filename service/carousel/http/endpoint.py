@@ -13,12 +13,14 @@ from typing import Any
 import uvicorn
 
 from carousel.http.connection import Bounds, Connection
+from carousel.http.upgraded import Budget, Upgraded
 from carousel.transport import TlsFiles
 
 logger = logging.getLogger("carousel.http")
 logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # starts and ends are said by the server itself
 
 _END = 5.0  # seconds that open connections have to end in
+_PING = 20.0  # seconds between two pings of a WebSocket: proxies end what is silent for a minute
 _LOOK = 1.0  # seconds between two looks at whether the TLS files changed
 
 
@@ -50,6 +52,11 @@ class Endpoint:
         config = uvicorn.Config(
             application,
             http=partial(Connection, bounds),  # type: ignore[arg-type]  # makes a protocol, which is all that is asked
+            ws=partial(Upgraded, Budget(bounds.held_bytes), bounds.unread_seconds),  # type: ignore[arg-type]  # as above
+            ws_max_size=bounds.message_bytes,
+            ws_per_message_deflate=False,  # a few bytes may not become many
+            ws_ping_interval=_PING,
+            ws_ping_timeout=None,  # a client that waits to be read answers none; how long it may be idle is bounded
             loop="asyncio",
             lifespan="off",
             log_config=None,

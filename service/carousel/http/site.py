@@ -17,13 +17,14 @@ from carousel.http.bridge import Bridge
 from carousel.http.clients import client_of
 from carousel.http.doors import Doors
 from carousel.http.failures import answer
+from carousel.http.live import Live
 from carousel.http.page import Page
 from carousel.http.probes import Probes
 from carousel.http.rest import Rest
 from carousel.http.told import Told
 from carousel.http.v2 import OpenInference
 from carousel.oip import Infer, Repository
-from carousel.serving import Catalog, Lifecycle, Limits, Requests
+from carousel.serving import Catalog, Lifecycle, Limits, Requests, Sessions
 from carousel.telemetry import Readings
 from carousel.telemetry.prometheus import exposition
 
@@ -53,6 +54,7 @@ class Options:
 
 def site(
     catalog: Catalog,
+    sessions: Sessions,
     requests: Requests,
     lifecycle: Lifecycle,
     limits: Limits,
@@ -68,11 +70,12 @@ def site(
 ) -> Starlette:
     """Put the application together.
 
-    `post` brings a function to the loop's thread, to which the first three belong; `serving` says there whether
+    `post` brings a function to the loop's thread, to which the first four belong; `serving` says there whether
     requests can be answered; `readings` copies every number, and may block.
     """
     bridge = Bridge(post, requests, lifecycle)
     bodies = Bodies(options.max_body_bytes, limits.held_bytes, options.seconds or 30.0)
+    whose = partial(client_of, options.client_header)
     page = Page(bridge, catalog, readings, grpc_port).routes if options.page else []
     cors = Middleware(
         CORSMiddleware, allow_origins=options.cors_origins, allow_methods=("GET", "POST"), allow_headers=("*",)
@@ -82,7 +85,17 @@ def site(
         routes=[
             *Probes(bridge, lifecycle, serving, exposition(readings)).routes,
             *page,
-            *Rest(bridge, catalog, bodies, limits, partial(client_of, options.client_header), options.seconds).routes,
+            *Live(
+                catalog,
+                sessions,
+                lifecycle,
+                bodies,
+                post,
+                whose,
+                seconds=options.seconds or bodies.seconds,
+                origins=options.cors_origins,
+            ).routes,
+            *Rest(bridge, catalog, bodies, limits, whose, options.seconds).routes,
             *OpenInference(
                 bridge,
                 catalog,
@@ -91,7 +104,7 @@ def site(
                 infer,
                 repository,
                 serving,
-                partial(client_of, options.client_header),
+                whose,
                 seconds=options.seconds,
                 control=options.repository_control,
             ).routes,

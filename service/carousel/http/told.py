@@ -2,7 +2,7 @@
 
 import time
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carousel.errors import CarouselError
@@ -10,6 +10,9 @@ from carousel.http.doors import CLIENT
 from carousel.http.failures import ERROR
 from carousel.telemetry import Ended, RequestLog
 from carousel.wire import trace_of
+
+_CLOSED = 1000
+"""As a WebSocket is closed in good order."""
 
 
 class Told:
@@ -25,24 +28,22 @@ class Told:
 
         async def noting(message: Message) -> None:
             nonlocal status
-            status = message.get("status", status)
+            status = message.get("status", message.get("code", status))
             await send(message)
 
         await self._application(scope, receive, noting)
-        if scope["type"] != "http":
-            return
-        if status >= 400:
+        if status >= 400 and status != _CLOSED:
             self._log.failed(_ended(scope, status, began))
         elif self._log.samples:
             self._log.succeeded(_ended(scope, status, began))
 
 
 def _ended(scope: Scope, status: int, began: float) -> Ended:
-    request = Request(scope)
+    request = HTTPConnection(scope)
     error: CarouselError | None = scope.get(ERROR)
     trace = request.headers.get("traceparent")
     return Ended(
-        method=f"{scope['method']} {scope['path'][:256]}",
+        method=f"{scope.get('method', 'WebSocket')} {scope['path'][:256]}",
         code=str(status),
         reason="" if error is None else type(error).__name__,
         message="" if error is None else error.message,

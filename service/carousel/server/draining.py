@@ -6,7 +6,7 @@ from collections.abc import Callable
 from carousel import transport
 from carousel.loop import Loop
 from carousel.rpc.stream import Streams
-from carousel.serving import Lifecycle, Phase, Sessions
+from carousel.serving import Lifecycle, Phase, Requests, Sessions
 
 logger = logging.getLogger("carousel.server")
 
@@ -25,6 +25,7 @@ class Drain:
         server: transport.Server,
         lifecycle: Lifecycle,
         sessions: Sessions,
+        requests: Requests,
         streams: Streams,
         tell_health: Callable[[], None],
         *,
@@ -36,10 +37,12 @@ class Drain:
         self._server = server
         self._lifecycle = lifecycle
         self._sessions = sessions
+        self._requests = requests
         self._streams = streams
         self._tell_health = tell_health
         self._notice = notice_seconds
         self._longest = longest_seconds
+        self._given_up = False
 
     def begin(self) -> None:
         """Give notice; a server that never took a connection needs none. Once it was begun, nothing happens."""
@@ -57,11 +60,14 @@ class Drain:
         self._look()
 
     def _look(self) -> None:
-        if self._server.stopped:
+        # What came over HTTP is no call of the gRPC server's.
+        held = len(self._sessions) or self._requests.held_bytes
+        if self._server.stopped and (self._given_up or not held):
             self._loop.stop()
         else:
             self._loop.after(_LOOK, self._look)
 
     def _give_up(self) -> None:
+        self._given_up = True
         logger.warning("%d calls were still open after the drain; ending them", self._server.open_calls)
         self._server.cancel_all()

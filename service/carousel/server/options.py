@@ -45,6 +45,18 @@ def patience(settings: Settings) -> transport.Patience:
     )
 
 
+def http_bounds(settings: Settings) -> http.Bounds:
+    """Give what clients of the HTTP port may keep open."""
+    return http.Bounds(
+        settings.max_http_connections,
+        settings.http_header_seconds,
+        settings.http_idle_seconds,
+        settings.unread_seconds,
+        settings.max_message_bytes,
+        settings.max_held_bytes,
+    )
+
+
 def http_options(settings: Settings) -> http.Options:
     """Give what the HTTP port is told."""
     origins = tuple(origin.strip() for origin in (settings.http_cors_origins or "").split(",") if origin.strip())

@@ -133,6 +133,7 @@ class Server:
             self._transport,
             self._lifecycle,
             self._sessions,
+            self._services.requests,
             self._services.streams,
             self._tell_health,
             notice_seconds=settings.drain_notice_seconds,
@@ -143,6 +144,7 @@ class Server:
             shared.listener if shared else transport.listen(settings.http_host, settings.http_port),
             http.site(
                 self._catalog,
+                self._sessions,
                 self._services.requests,
                 self._lifecycle,
                 limits,
@@ -155,7 +157,7 @@ class Server:
                 readings=shared.readings if shared else self.ask_readings,
                 grpc_port=self.port,
             ),
-            bounds=http.Bounds(settings.max_http_connections, settings.http_header_seconds, settings.http_idle_seconds),
+            bounds=options.http_bounds(settings),
             tls=options.tls_files(settings) if settings.http_tls else None,
         )
         self.http_port = self._endpoint.port

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from carousel.errors import InvalidRequest, Violation
 
 _MODEL = re.compile(
-    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?P<rest>:\w+|/metadata)?",
+    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?P<rest>:\w+|/metadata|/live)?",
     re.IGNORECASE,
 )
 _MAX_VERSION = 2**63 - 1

@@ -109,6 +109,22 @@ def test_a_live_sequence_fed_line_by_line_is_that_of_one_call(page, client):
     page.wait_for_selector("#feed:disabled")
 
 
+def test_a_live_sequence_of_fixed_timesteps_slides(page, client):
+    """The seventh line is answered for the second to the seventh."""
+    steps = np.random.default_rng(2).standard_normal((7, 3)).round(2).astype(np.float32)
+    known = np.stack([each.output for each in client.predict("fixed", [steps[:6], steps[1:]])])
+    page.select_option("#model", "fixed")
+    page.fill("#sequence", "\n".join(",".join(map(str, step)) for step in steps.tolist()))
+    page.click("#feed-all")
+    page.wait_for_selector("#live-state:text('7 timesteps')")
+    low, high = known.min().item(), known.max().item()
+    label = page.get_attribute("#live-drawn svg", "aria-label")
+    assert label == f"Output so far: 2 units over 2 timesteps, {low:.4g} to {high:.4g}"
+    page.fill("#line", "1, 2")
+    page.press("#line", "Enter")
+    page.wait_for_selector("#live-problem:text('Line 8 has 2 numbers')")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_by_axes_rules(page, scheme):
     """WCAG 2.1 A and AA and the best practices, with everything shown that there is to show."""
@@ -140,6 +156,9 @@ def test_where_doors_are_locked_it_asks_for_a_token_first(browser, server, tmp_p
     page.wait_for_selector("#served article")
     page.click("#try button[type=submit]")
     page.wait_for_selector("#last td")
+    page.fill("#line", "1,2,3")
+    page.press("#line", "Enter")
+    page.wait_for_selector("#live-drawn svg")
     assert page.locator("#door").is_hidden()
     page.close()
 

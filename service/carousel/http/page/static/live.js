@@ -1,5 +1,5 @@
-// A live sequence by the Open Inference Protocol's sequence_id: each line is one request of one timestep.
-import { post } from "/page/asking.js";
+// A live sequence: each line is one message of one timestep.
+import { Talk } from "/page/asking.js";
 import { drawSequence } from "/page/drawing.js";
 import { readLine } from "/page/reading.js";
 
@@ -8,7 +8,7 @@ const part = (id) => document.getElementById(id);
 export class Live {
   #model;
   #typed;
-  #id;
+  #talk = null;
   #outputs = [];
   #fed = 0;
   #turn = Promise.resolve();
@@ -31,11 +31,13 @@ export class Live {
     this.#then(() => {
       this.#model = model;
       this.#typed = typed;
-      const able = model.stepwise && model.served_inputs.length === 1;
+      const slides = model.timesteps !== null, able = model.inputs.length === 1 && (model.stepwise || slides);
       for (const id of ["line", "feed", "feed-all", "begin-anew"]) part(id).disabled = !able;
-      part("live-note").textContent = able
-        ? `The server keeps the state of ${model.name}: each line is one timestep more, and costs one.`
-        : `${model.name} cannot be live here: ${model.stepwise ? "it takes several inputs" : "it runs whole"}.`;
+      part("live-note").textContent = !able
+        ? `${model.name} cannot be live here: ${model.inputs.length > 1 ? "it takes several inputs" : "it runs whole"}.`
+        : slides
+          ? `The server keeps the last ${model.timesteps} timesteps of ${model.name}, and answers for them once they are there.`
+          : `The server keeps the state of ${model.name}: each line is one timestep more, and costs one.`;
       part("line").value = new Array(model.features[0] ?? 1).fill(0).join(", ");
       return this.#begin();
     });
@@ -47,7 +49,8 @@ export class Live {
   }
 
   #begin() {
-    this.#id = `page-${Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16)).join("")}`;
+    this.#talk?.close();
+    this.#talk = null;
     this.#outputs = [];
     this.#fed = 0;
     this.#say("");
@@ -56,18 +59,16 @@ export class Live {
   }
 
   async #feed(line) {
-    const model = this.#model, [input] = model.served_inputs;
+    const model = this.#model;
     try {
       const step = readLine(line, model, this.#fed + 1);
-      const answer = await post(`/v2/models/${encodeURIComponent(model.name)}/versions/${model.version}/infer`, {
-        parameters: { sequence_id: this.#id, sequence_start: this.#fed === 0 },
-        inputs: [{ name: input.name, datatype: input.datatype, shape: [1, 1, ...model.features], data: [step].flat() }],
-      });
+      this.#talk ??= new Talk(`/v1/models/${encodeURIComponent(model.name)}/versions/${model.version}/live`);
+      const answer = await this.#talk.ask({ input: [step] });
       this.#fed += 1;
-      this.#outputs.push((answer.outputs.find((output) => output.name === "last_step") ?? answer.outputs.at(-1)).data);
+      if (answer.output) this.#outputs.push(answer.output);
       this.#say("");
       part("live-state").textContent = `${this.#fed} timestep${this.#fed === 1 ? "" : "s"} fed.`;
-      part("live-drawn").replaceChildren(...drawSequence(this.#outputs, "Output so far"));
+      part("live-drawn").replaceChildren(...(this.#outputs.length ? drawSequence(this.#outputs, "Output so far") : []));
       return true;
     } catch (error) {
       this.#say(error.message);
