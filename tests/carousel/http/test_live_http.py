@@ -185,13 +185,15 @@ def test_tokens_are_asked_for_by_header_or_as_browsers_can(server, tmp_path):
         assert talk.ask()["model"] == "small"
 
 
-def test_who_drains_sends_its_clients_on_with_their_state(server, serving, client):
+def test_who_drains_answers_what_runs_and_sends_its_clients_on_with_their_state(server, serving, client):
     """And whoever has said nothing yet is closed too."""
-    leaving, steps = server(), draw(6)
-    [known] = client.predict("small", [steps])
+    leaving, begun, rest = server(drain_seconds=60), np.ones((200_000, 3), np.float32), draw(6)
+    known = client.predict("small", [begun, np.concatenate([begun, rest])])
     with talking(leaving, "small/live") as talk, talking(leaving, "small/live") as silent:
-        talk.ask(steps[:4])
+        talk.send(begun)
+        wait_until(lambda: open_in(leaving) == 1)
         leaving.server.drain()
+        assert equal_bits(talk.receive()["output"], known[0].output)
         answer = talk.receive()
         assert answer["closed"]
         assert talk.ends() == 1001
@@ -199,7 +201,7 @@ def test_who_drains_sends_its_clients_on_with_their_state(server, serving, clien
     assert leaving.join() == 0
     with talking(serving, "small/live") as talk:
         state = answer["going_away"]["state"]
-        assert equal_bits(talk.ask(steps[4:], open={"initial_state": state})["output"], known.output)
+        assert equal_bits(talk.ask(rest, open={"initial_state": state})["output"], known[1].output)
 
 
 def test_limits_are_those_of_every_protocol(server):
