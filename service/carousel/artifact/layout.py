@@ -12,6 +12,7 @@ The author of a model may have named several of each, with shapes of their own. 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Column:
         return tuple(dim for dim in self.spec.shape[1 + self.timewise :] if dim is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Every input of a model, or every output, in the author's order.
 
@@ -62,22 +63,23 @@ class Layout:
     timesteps: int | None = None
     tokens: bool = False
 
-    @property
+    # Every request is held against these: they are worked out once.
+    @cached_property
     def specs(self) -> tuple[TensorSpec, ...]:
         """What the author declared, in order."""
         return tuple(column.spec for column in self.columns)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The author's names, in order."""
         return tuple(column.spec.name for column in self.columns)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Elements of one timestep of the one array."""
         return self.columns[-1].end
 
-    @property
+    @cached_property
     def timestep_bytes(self) -> int:
         """The fewest bytes of a message that holds one timestep."""
         return max(1, sum(c.end - c.begin for c in self.columns if c.timewise))

@@ -63,7 +63,8 @@ class Signature:
     function: str = SERVING
     foreign: bool = False
 
-    @property
+    # Every request is held against these: they are worked out once.
+    @cached_property
     def takes(self) -> Layout:
         """The author's inputs; Carousel's own name for its one input where they are not known."""
         if self.input_layout is not None:
@@ -72,25 +73,25 @@ class Signature:
             return tokens_layout(self.inputs)
         return Layout((Column(self.inputs, 0, self.input_dim, timewise=True),), "float32", self.timesteps)
 
-    @property
+    @cached_property
     def gives(self) -> Layout:
         """The author's outputs; the last step where they are not known."""
         if self.output_layout is not None:
             return self.output_layout
         return Layout((Column(self.last_step, 0, self.units, timewise=False),))
 
-    @property
+    @cached_property
     def output_names(self) -> tuple[str, ...]:
         """The author's outputs, and what Carousel adds where the author has none of that name."""
         own = self.gives.names
         return own + tuple(spec.name for spec in self.outputs if spec.name not in own)
 
-    @property
+    @cached_property
     def served_inputs(self) -> tuple[TensorSpec, ...]:
         """What the SavedModel's own signature takes: Carousel's one input, or what somebody else declared."""
         return self.takes.specs if self.foreign else (self.inputs,)
 
-    @property
+    @cached_property
     def served_outputs(self) -> tuple[TensorSpec, ...]:
         """What the SavedModel's own signature gives: what is answered to who names no output."""
         return self.gives.specs if self.foreign else self.outputs
@@ -130,7 +131,6 @@ class Signature:
         columns = self.gives.columns if len(self.gives.columns) > 1 else ()
         return next((c for c in columns if c.spec.name == name and c.timewise == timewise), None)
 
-    # Every request is held against these: they are worked out once.
     @cached_property
     def features(self) -> tuple[int, ...]:
         """Shape of one timestep: (input_dim,), or () for tokens."""
@@ -158,7 +158,7 @@ class Signature:
         assert dim is not None
         return dim
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The outputs that the model has."""
         return (self.last_step,) if self.sequence is None else (self.sequence, self.last_step)
