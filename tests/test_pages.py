@@ -12,7 +12,7 @@ import yaml
 from carousel import errors
 from carousel.errors import CarouselError
 from carousel.settings import Settings
-from carousel.wire.codes import code_of
+from carousel.wire.error_codes import code_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]

@@ -18,7 +18,7 @@
     ├── ModelRejected             a model on disk cannot be served
     └── Unreachable               raised by the client alone: no server answered
 
-Errors carry no transport: `carousel.wire.codes` maps them to gRPC codes, and the client raises these same classes.
+Errors carry no transport: `carousel.wire.error_codes` maps them to gRPC codes, and the client raises these classes.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from carousel.artifact import State
-from carousel_models.lowering import families  # noqa: F401 - registers every layer
+from carousel_models.lowering import all_layers  # noqa: F401 - registers every layer
 from carousel_models.lowering.graph import Graph, NoLowering, NotStepwise, Unlowered
 from carousel_models.lowering.registry import write
 from carousel_models.lowering.tensor import Tensor

@@ -1,4 +1,8 @@
-"""Which function writes which Keras layer, and how one is called."""
+"""Which function writes which Keras layer, and how one is called.
+
+Another layer is another function, under `@pointwise` or `@over_time`, in the file of its family; `all_layers` lists the
+files.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

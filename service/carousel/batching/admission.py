@@ -1,4 +1,8 @@
-"""Refuse before working: a request that would not be answered in time is told so at once, and when to come back."""
+"""Refuse before working: a request that would not be answered in time is told so at once, and when to come back.
+
+This bounds seconds of work. The bytes of requests that are held are bounded by `serving/request.py`, live sequences by
+`serving/sessions.py`, open calls by `transport`.
+"""
 
 import math
 from typing import Protocol

@@ -1,7 +1,6 @@
-"""The sequences that wait, the soonest due first, and those that have a deadline."""
+"""The sequences that wait, the soonest due first."""
 
 import heapq
-import math
 from collections.abc import Iterator
 
 from carousel.batching.sequence import Sequence
@@ -75,30 +74,3 @@ class Queue:
             del self._heaps[kind]
             return None
         return heap[0]
-
-
-class Deadlines:
-    """The sequences that have a deadline, the next one first."""
-
-    __slots__ = ("_heap",)
-
-    def __init__(self) -> None:
-        self._heap: list[_Entry] = []
-
-    def watch(self, sequence: Sequence, live: int) -> None:
-        """Note a deadline; `live` bounds how many entries of ended sequences may be kept."""
-        if sequence.deadline == math.inf:
-            return
-        if len(self._heap) > 2 * live + _SLACK:
-            self._heap = [entry for entry in self._heap if not entry[2].over]
-            heapq.heapify(self._heap)
-        heapq.heappush(self._heap, (sequence.deadline, sequence.number, sequence))
-
-    def expired(self, now: float) -> list[Sequence]:
-        """Take out those whose deadline passed before they ended."""
-        late = []
-        while self._heap and self._heap[0][0] <= now:
-            sequence = heapq.heappop(self._heap)[2]
-            if not sequence.over:
-                late.append(sequence)
-        return late

@@ -5,7 +5,7 @@ from operator import attrgetter
 from carousel.batching.batch import Batch
 from carousel.batching.clients import Clients
 from carousel.batching.costs import Costs
-from carousel.batching.queue import Deadlines
+from carousel.batching.deadlines import Deadlines
 from carousel.batching.sequence import Sequence
 from carousel.batching.slots import Slots
 from carousel.errors import DeadlineExceeded

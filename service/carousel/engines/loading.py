@@ -11,7 +11,7 @@ from carousel.engines.tensorflow import open_saved_model
 from carousel.errors import ModelRejected
 
 EngineName = Literal["onnx", "tensorflow"]
-Choice = Literal["auto", "onnx", "tensorflow"]
+Choice = Literal["auto", EngineName]
 """The engine asked for; "auto" is the first of ENGINES that can serve the version."""
 
 Open = Callable[[Path, Signature, Manifest | None, int], Engine]

@@ -13,18 +13,18 @@ from types import FrameType
 from carousel import http, transport
 from carousel.batching import Admission
 from carousel.loop import Loop
-from carousel.rpc.methods import Services
-from carousel.server import options
+from carousel.rpc.services import Services
+from carousel.server import from_settings
 from carousel.server.draining import Drain
 from carousel.serving import (
     Catalog,
-    Follower,
     Lanes,
     Lifecycle,
     Loader,
     Model,
     Phase,
     Policies,
+    Rollout,
     Sessions,
     Version,
     usable_cores,
@@ -70,15 +70,15 @@ class Server:
             OSError: An address cannot be bound, or a TLS file cannot be read.
         """
         self._settings = settings
-        self._credentials = options.server_credentials(settings)
-        self._access = options.access(settings)
+        self._credentials = from_settings.server_credentials(settings)
+        self._access = from_settings.access(settings)
         self._held = [] if shared else [Port(settings.host, number) for number in settings.grpc_ports]
         self._ports = settings.grpc_ports if shared else tuple(held.number for held in self._held)
         self.port = self._ports[0]
         self._lanes = Lanes(settings.lanes or usable_cores() // (settings.workers * settings.engine_threads) or 1)
         self._admission = Admission(settings.max_backlog_seconds, self._lanes.count)
         self._lifecycle = Lifecycle()
-        limits = options.limits(settings)
+        limits = from_settings.limits(settings)
         self._sessions = Sessions(
             limits,
             max_open=settings.max_sessions,
@@ -87,7 +87,7 @@ class Server:
         )
         self._catalog = Catalog(self._sessions, self._tell_health, drain_seconds=settings.session_drain_seconds)
         policies = Policies(settings.keep_versions, settings.models, settings.config, read_policies)
-        self._follower = Follower(
+        self._rollout = Rollout(
             settings.repository,
             self._catalog,
             self._post,
@@ -100,7 +100,7 @@ class Server:
             timeout=settings.load_timeout_seconds,
             allow_fallback=settings.allow_fallback,
         )
-        self._loader = Loader(self._follower, policies, self._post, every=settings.poll_seconds)
+        self._loader = Loader(self._rollout, policies, self._post, every=settings.poll_seconds)
         self._services = Services(
             self._catalog,
             self._sessions,
@@ -108,7 +108,7 @@ class Server:
             self._lifecycle,
             limits,
             self._access,
-            options.rpc_options(settings),
+            from_settings.rpc_options(settings),
         )
         self._transport = transport.Server(
             self._services.methods,
@@ -124,7 +124,7 @@ class Server:
             reuse_port=True,
             first_call=True,
             max_concurrent_streams=settings.max_calls_per_connection,
-            patience=options.patience(settings),
+            patience=from_settings.patience(settings),
             observe=self._services.observe,
         )
         self._loop = Loop(self._transport)
@@ -148,7 +148,7 @@ class Server:
                 self._services.requests,
                 self._lifecycle,
                 limits,
-                options.http_options(settings),
+                from_settings.http_options(settings),
                 self._services.infer,
                 self._loader,
                 self._access,
@@ -157,8 +157,8 @@ class Server:
                 readings=shared.readings if shared else self.ask_readings,
                 grpc_port=self.port,
             ),
-            bounds=options.http_bounds(settings),
-            tls=options.tls_files(settings) if settings.http_tls else None,
+            bounds=from_settings.http_bounds(settings),
+            tls=from_settings.tls_files(settings) if settings.http_tls else None,
         )
         self.http_port = self._endpoint.port
         self._status = 0
@@ -252,12 +252,12 @@ class Server:
             self._services.health.serving,
             tuple(model.read(self._sessions.read(model, now)) for model in self._catalog),
             dict(self._services.counting.read()),
-            self._follower.loads.copy(),
+            self._rollout.loads.copy(),
             self._transport.open_calls,
             self._admission.pace,
             usage,
-            len(self._follower.folders.unreadable),
-            now - self._follower.looked_at,
+            len(self._rollout.folders.unreadable),
+            now - self._rollout.looked_at,
         )
 
     def _add(self, version: Version) -> None:

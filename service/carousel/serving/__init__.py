@@ -3,15 +3,13 @@
 from carousel.serving.catalog import Catalog
 from carousel.serving.face import Face, faces, stateful_face
 from carousel.serving.faults import unexpected
-from carousel.serving.follower import Follower
 from carousel.serving.inputs import BEGINNING, Start, Tensors, read_past, read_start, read_states
 from carousel.serving.lanes import Lanes, usable_cores
-from carousel.serving.loader import Loader
 from carousel.serving.model import Model
 from carousel.serving.opening import Opening, open_session
 from carousel.serving.phase import Lifecycle, Phase
-from carousel.serving.policy import Policies
 from carousel.serving.request import Pending, Request, Requests
+from carousel.serving.rollout import Loader, Policies, Rollout
 from carousel.serving.session import Holder, Session
 from carousel.serving.sessions import Ending, Sessions, expired
 from carousel.serving.sliding import refuse_sliding, window_of
@@ -24,7 +22,6 @@ __all__ = [
     "Catalog",
     "Ending",
     "Face",
-    "Follower",
     "Holder",
     "Lanes",
     "Lifecycle",
@@ -37,6 +34,7 @@ __all__ = [
     "Policies",
     "Request",
     "Requests",
+    "Rollout",
     "Session",
     "Sessions",
     "Start",

@@ -1,6 +1,7 @@
 """The check of a request's tensors, their shapes and numbers, against a model's signature and the limits.
 
-How long a message may be is known before it is read: the setting `max_message_bytes`.
+Dtypes are checked where each protocol's tensors are read, since each names them differently; how long a message may be
+is known before it is read, by the setting `max_message_bytes`.
 """
 
 from collections.abc import Callable, Sequence

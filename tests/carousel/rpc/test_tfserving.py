@@ -505,7 +505,7 @@ def test_the_server_and_tensorflow_live_in_one_process(first):
         "assert not [name for name in sys.modules if name.startswith('carousel.stubs.tfserving')]\n"
         f"import {first}, {second}\n"
         "from tensorflow_serving.apis import predict_pb2\n"
-        "import carousel.rpc.methods\n"
+        "import carousel.rpc.services\n"
         "print('both')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carousel.serving import Catalog, Follower, Model, Policies
+from carousel.serving import Catalog, Model, Policies, Rollout
 
 
 class Admitting:
@@ -40,7 +40,7 @@ def test_memory_is_flat_over_500_swaps(engines, repository, tmp_path):
         catalog.add(Model(version, Admitting(), lambda function: function()))
 
     policies = Policies(1)
-    follower = Follower(
+    rollout = Rollout(
         tmp_path, catalog, lambda f: f(), add, policies=policies, choice="auto", threads=1, allow_fallback=True
     )
     memory = []
@@ -49,7 +49,7 @@ def test_memory_is_flat_over_500_swaps(engines, repository, tmp_path):
         engine = engines[number % len(engines)]
         if engine == "tensorflow":
             (version / "assets.extra" / "cell_graph.onnx").unlink()
-        follower.look()
+        rollout.look()
         assert [(m.version.number, m.version.engine.name) for m in catalog] == [(number, engine)]
         catalog.sweep()
         if number > 1:

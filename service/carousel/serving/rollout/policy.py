@@ -8,7 +8,7 @@ from pathlib import Path
 from carousel.errors import CarouselError
 from carousel.settings import ModelPolicy
 
-logger = logging.getLogger("carousel.serving.policy")
+logger = logging.getLogger("carousel.serving.rollout")
 
 _NONE = ModelPolicy.model_validate({})
 

@@ -12,7 +12,7 @@ from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
 
 DOMAIN = "carousel"
 
-MAX_DETAILS = 4096  # bytes
+DETAILS_BUDGET = 4096  # bytes
 """What `status_of` writes at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""
 
 _MAX_TEXT = 1024  # bytes of UTF-8, of the message and of each violation in the details
@@ -71,12 +71,12 @@ def status_of(error: CarouselError) -> tuple[int, str, bytes]:
     """Write an error as a gRPC status: code, message, and a serialized google.rpc.Status.
 
     The details say the error's name, its violations, and when to come back. They hold as much of the
-    texts and violations as `MAX_DETAILS` allows, and always the name.
+    texts and violations as `DETAILS_BUDGET` allows, and always the name.
     """
     code = code_of(error).value[0]
     rich = RichStatus(code=code, message=_cut(error.message), details=[_REASONS[type(error)]])
     if isinstance(error, InvalidRequest):
-        faults = _fitting(error.violations, MAX_DETAILS - rich.ByteSize() - _PACKING)
+        faults = _fitting(error.violations, DETAILS_BUDGET - rich.ByteSize() - _PACKING)
         rich.details.append(_packed(BadRequest(field_violations=faults)))
     if isinstance(error, Overloaded):
         seconds, nanos = divmod(int(error.retry_after * 1e9), 10**9)

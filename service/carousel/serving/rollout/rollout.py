@@ -1,4 +1,8 @@
-"""Keeps the catalog what the repository and the policies say."""
+"""Keeps the catalog what the repository and the policies say.
+
+How a version is swapped: a new one is loaded and checked here, on the loader's thread, beside the one that serves; then
+`Catalog.add` puts it in the other's place on the loop's thread, and `Catalog.retire` lets the old one end what it has.
+"""
 
 import logging
 import time
@@ -12,15 +16,15 @@ from carousel.artifact import ModelFolder, Survey, digest, read_manifest, read_r
 from carousel.engines import Choice
 from carousel.errors import CarouselError, ModelNotFound, ModelRejected
 from carousel.serving.catalog import Catalog
-from carousel.serving.copying import Copying
-from carousel.serving.folders import Folders
-from carousel.serving.loads import Loads
-from carousel.serving.policy import Policies
-from carousel.serving.promise import Promise, promise_of, promise_written
-from carousel.serving.rejections import Rejections
+from carousel.serving.rollout.copying import Copying
+from carousel.serving.rollout.folders import Folders
+from carousel.serving.rollout.loads import Loads
+from carousel.serving.rollout.policy import Policies
+from carousel.serving.rollout.promise import Promise, promise_of, promise_written
+from carousel.serving.rollout.rejections import Rejections
 from carousel.serving.version import Version, load_version
 
-logger = logging.getLogger("carousel.serving.loader")
+logger = logging.getLogger("carousel.serving.rollout")
 
 
 class _Served(NamedTuple):
@@ -44,7 +48,7 @@ class _Spare(NamedTuple):
     loaded: _Loaded
 
 
-class Follower:
+class Rollout:
     """Keeps the catalog what the repository and the policies say; versions come beside those that serve.
 
     A version is loaded once its files stand still, and checked not to have changed meanwhile. One that cannot be served
@@ -218,7 +222,9 @@ class Follower:
         self.copying.forget(folder)
         self.loads["loaded"] += 1
         if loaded.version.not_preferred_because and self._choice == "auto":
-            logger.warning("%s is served by TensorFlow: %s", folder, loaded.version.not_preferred_because)
+            logger.warning(
+                "%s is served by %s: %s", folder, loaded.version.engine.name, loaded.version.not_preferred_because
+            )
         self._served[name][number] = _Served(found, loaded.digest, promise)
         self._post(partial(self._add, loaded.version))
 

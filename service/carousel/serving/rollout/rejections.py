@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from carousel.artifact import Listing, Survey
 
-logger = logging.getLogger("carousel.serving.loader")
+logger = logging.getLogger("carousel.serving.rollout")
 
 _LONGEST_PAUSE = 300.0  # seconds between two tries of a version that does not change
 

@@ -17,7 +17,8 @@ from carousel.errors import (
     Unreachable,
     Violation,
 )
-from carousel.wire import MAX_DETAILS, code_of, error_of, status_of
+from carousel.wire import code_of, error_of, status_of
+from carousel.wire.error_codes import DETAILS_BUDGET
 
 CLASSES = [
     kind
@@ -54,10 +55,10 @@ def test_many_and_long_violations_still_cross_as_what_they_are(said):
     """Details that a client's limit on trailers would refuse hold as many whole violations as fit, the first ones."""
     faults = tuple(Violation(field, description * times) for field, description, times in said)
     code, message, details = status_of(InvalidRequest(faults))
-    assert len(details) <= min(MAX_DETAILS, transport.MAX_DETAILS)
+    assert len(details) <= min(DETAILS_BUDGET, transport.MAX_DETAILS)
     again = error_of(code, message, details)
     assert isinstance(again, InvalidRequest)
-    assert len(again.violations) == len(faults) or len(details) > MAX_DETAILS - 2200
+    assert len(again.violations) == len(faults) or len(details) > DETAILS_BUDGET - 2200
     for sent, came in zip(faults, again.violations, strict=False):
         assert sent.field.startswith(came.field)
         assert sent.description.startswith(came.description)
@@ -68,7 +69,7 @@ def test_many_and_long_violations_still_cross_as_what_they_are(said):
 def test_a_long_text_crosses_as_its_error(text, times):
     """Whatever script it is written in."""
     status = status_of(ModelNotFound(f"no model {text * times!r}"))
-    assert len(status[2]) <= MAX_DETAILS
+    assert len(status[2]) <= DETAILS_BUDGET
     assert type(error_of(*status)) is ModelNotFound
 
 

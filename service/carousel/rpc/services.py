@@ -1,4 +1,7 @@
-"""Every rpc of this server, and the interceptors before them."""
+"""Every service of this server, and the interceptors before its methods.
+
+An rpc is a row in the `methods` of its service: `v1/inference.py` has carousel.v1's.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from carousel.errors import CarouselError, ModelRejected
-from carousel.serving.follower import Follower
-from carousel.serving.policy import Policies
+from carousel.serving.rollout.policy import Policies
+from carousel.serving.rollout.rollout import Rollout
 
-logger = logging.getLogger("carousel.serving.loader")
+logger = logging.getLogger("carousel.serving.rollout")
 
 Then = Callable[[CarouselError | None], None]
 """What is called on the loop's thread with what a request came to."""
@@ -20,10 +20,10 @@ class Loader:
     """Looks every so often, and at once when asked to. Its methods may be called from any thread."""
 
     def __init__(
-        self, follower: Follower, policies: Policies, post: Callable[[Callable[[], None]], None], *, every: float
+        self, rollout: Rollout, policies: Policies, post: Callable[[Callable[[], None]], None], *, every: float
     ) -> None:
-        """Have `follower` look every so many seconds; `post` brings a function to the loop's thread."""
-        self._follower = follower
+        """Have `rollout` look every so many seconds; `post` brings a function to the loop's thread."""
+        self._rollout = rollout
         self._policies = policies
         self._post = post
         self._every = every
@@ -34,7 +34,7 @@ class Loader:
     @property
     def rejected(self) -> dict[tuple[str, int], str]:
         """Why each version that was rejected was, by name and version."""
-        return self._follower.rejections.reasons
+        return self._rollout.rejections.reasons
 
     def start(self, ready: Callable[[], None]) -> None:
         """Begin; `ready` is called on the loop's thread after the first look."""
@@ -49,28 +49,28 @@ class Loader:
     def read_again(self) -> None:
         """Read the policies again, and look at once. From a signal handler too."""
         self._policies.read_again()
-        self._wishes.put(self._follower.look)
+        self._wishes.put(self._rollout.look)
 
     def load(self, name: str, then: Then) -> None:
         """Serve a model that was unloaded or rejected."""
-        self._wishes.put(partial(self._answer, partial(self._follower.load, name), then))
+        self._wishes.put(partial(self._answer, partial(self._rollout.load, name), then))
 
     def unload(self, name: str, then: Then) -> None:
         """Retire a model until `load` asks for it again."""
-        self._wishes.put(partial(self._answer, partial(self._follower.unload, name), then))
+        self._wishes.put(partial(self._answer, partial(self._rollout.unload, name), then))
 
     def _run(self) -> None:
-        copying = self._follower.copying
-        self._survive(self._follower.look)
+        copying = self._rollout.copying
+        self._survive(self._rollout.look)
         if copying:  # what was there at the start should be served from the start, if it stands still soon
             self._stop.wait(copying.settle)
-            self._survive(self._follower.look)
+            self._survive(self._rollout.look)
         self._post(self._ready)
         while not self._stop.is_set():
             try:
                 wish = self._wishes.get(timeout=min(self._every, copying.settle) if copying else self._every)
             except queue.Empty:
-                wish = self._follower.look
+                wish = self._rollout.look
             self._survive(wish)
 
     def _survive(self, wish: Callable[[], object]) -> None:

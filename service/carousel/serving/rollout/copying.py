@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from carousel.artifact import Listing, Survey
-from carousel.serving.rejections import is_gone
+from carousel.serving.rollout.rejections import is_gone
 
 
 class Copying:

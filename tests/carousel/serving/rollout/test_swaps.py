@@ -138,7 +138,7 @@ class Repository:
 
     def __init__(self, folder, two, serving):
         self.folder, self._two = folder, two
-        self._catalog, self.follower = serving.server._catalog, serving.server._follower
+        self._catalog, self.rollout = serving.server._catalog, serving.server._rollout
         self._on_loop = serving.on_loop
 
     @property
@@ -166,14 +166,14 @@ class Repository:
     def looked(self):
         """Wait for a look that began after now."""
         for _ in range(2):
-            before = self.follower.looked_at
-            self.until(lambda before=before: self.follower.looked_at > before)
+            before = self.rollout.looked_at
+            self.until(lambda before=before: self.rollout.looked_at > before)
 
     def until(self, true):
         """Wait until `true()` is."""
         end = time.monotonic() + 60
         while not true():
-            assert time.monotonic() < end, self.follower.rejections.reasons
+            assert time.monotonic() < end, self.rollout.rejections.reasons
             time.sleep(0.005)
 
 
@@ -210,7 +210,7 @@ def test_swaps_under_load_fail_no_call_and_answer_as_the_version_they_name(swaps
                     memory.append(resident())
         live.close()
     said = (
-        f"{load.answers} answers, {live.whole} live sequences, {repository.follower.loads}, MB each 50 swaps: {memory}"
+        f"{load.answers} answers, {live.whole} live sequences, {repository.rollout.loads}, MB each 50 swaps: {memory}"
     )
     assert load.faults == [], said
     assert load.answers > swaps, said

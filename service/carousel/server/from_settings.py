@@ -6,7 +6,7 @@ import grpc
 
 from carousel import http, transport
 from carousel.access import Access, JsonWebTokens, Tokens
-from carousel.rpc.methods import Options
+from carousel.rpc.services import Options
 from carousel.serving import Limits
 from carousel.settings import Settings
 from carousel.transport import TlsFiles

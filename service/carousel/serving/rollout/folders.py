@@ -5,7 +5,7 @@ from pathlib import Path
 
 from carousel.artifact import Listing, ModelFolder
 
-logger = logging.getLogger("carousel.serving.loader")
+logger = logging.getLogger("carousel.serving.rollout")
 
 _ANOTHER = "is empty, and another folder than before"
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from carousel.errors import ModelNotFound
-from carousel.serving import Catalog, Follower, Limits, Loader, Model, Policies, Sessions
-from carousel.serving import follower as following
+from carousel.serving import Catalog, Limits, Loader, Model, Policies, Rollout, Sessions
+from carousel.serving.rollout import rollout as following
 from carousel.settings import ModelPolicy
 
 
@@ -27,7 +27,7 @@ class Admitting:
 
 
 class Followed:
-    """A repository of copies of the small model, its catalog, and a follower that looks when it is told to."""
+    """A repository of copies of the small model, its catalog, and a rollout that looks when it is told to."""
 
     def __init__(self, repository, source, **options):
         self.repository, self.source = repository, source
@@ -35,7 +35,7 @@ class Followed:
         self.catalog = Catalog(Sessions(Limits(), max_open=9, max_per_scope=9, idle_seconds=60))
         self.policies = options.pop("policies", Policies(1))
         standard = {"choice": "auto", "threads": 1, "pause": 60}
-        self.follower = Follower(
+        self.rollout = Rollout(
             repository, self.catalog, lambda f: f(), self._add, policies=self.policies, **standard | options
         )
 
@@ -48,13 +48,13 @@ class Followed:
 
     def look(self):
         """Look once, and say what is served: (version, engine, fingerprint)."""
-        self.follower.look()
+        self.rollout.look()
         return [(model.version.number, model.version.engine.name) for model in self.catalog]
 
     @property
     def reasons(self):
         """Why what is rejected is."""
-        return "; ".join(self.follower.rejections.reasons.values())
+        return "; ".join(self.rollout.rejections.reasons.values())
 
 
 @pytest.fixture
@@ -135,11 +135,11 @@ def test_a_copy_that_grows_file_by_file_is_served_once_it_is_whole_and_never_bef
 def test_files_have_to_stand_still_before_they_are_loaded(follow):
     """A version whose files changed a moment ago may be half a copy, though it would load."""
     followed = follow()
-    followed.follower.copying.settle = 3600
+    followed.rollout.copying.settle = 3600
     followed.copy(2)
     assert followed.look() == followed.look() == [(1, "onnx")]
-    assert followed.follower.loads == {"loaded": 1}
-    followed.follower.copying.settle = 0.0
+    assert followed.rollout.loads == {"loaded": 1}
+    followed.rollout.copying.settle = 0.0
     assert followed.look() == [(2, "onnx")]
 
 
@@ -190,12 +190,12 @@ def test_a_folder_that_cannot_be_read_keeps_what_is_served_and_says_so(tmp_path,
     move(path)
     replaced_by(kind)(path)
     assert followed.look() == followed.look() == [(1, "onnx")]
-    assert list(followed.follower.folders.unreadable) == [path]
+    assert list(followed.rollout.folders.unreadable) == [path]
     assert caplog.text.count(f"cannot read {path}") == 1
     restore(path)
     followed.copy(2)
     assert followed.look() == [(2, "onnx")]
-    assert not followed.follower.folders.unreadable
+    assert not followed.rollout.folders.unreadable
 
 
 def test_an_explicit_removal_of_a_version_retires_it(follow):
@@ -207,7 +207,7 @@ def test_an_explicit_removal_of_a_version_retires_it(follow):
     assert followed.look() == [(1, "onnx")]
     shutil.rmtree(followed.folder / "1")
     assert followed.look() == []
-    assert not followed.follower.folders.unreadable
+    assert not followed.rollout.folders.unreadable
     shutil.rmtree(followed.folder)
     assert followed.look() == []
 
@@ -240,16 +240,16 @@ def test_a_stuck_load_is_seen_and_holds_up_no_other(follow, monkeypatch, caplog)
         return real(folder, *rest)
 
     monkeypatch.setattr(following, "load_version", slow)
-    followed.follower._loading._timeout = 0.2
+    followed.rollout._loading._timeout = 0.2
     followed.copy(2)
     shutil.copytree(followed.source, followed.repository / "other" / "1")
-    followed.follower.look()
-    followed.follower._loading._timeout = 60
-    followed.follower.look()
+    followed.rollout.look()
+    followed.rollout._loading._timeout = 60
+    followed.rollout.look()
     assert followed.catalog.names == {"small", "other"}
-    assert followed.follower.loads["stuck"] == caplog.text.count("the load has not ended") == 1
+    assert followed.rollout.loads["stuck"] == caplog.text.count("the load has not ended") == 1
     go_on.set()
-    followed.follower._loading._stuck[followed.folder / "2"].ended.wait(60)
+    followed.rollout._loading._stuck[followed.folder / "2"].ended.wait(60)
     assert (2, "onnx") in followed.look()
 
 
@@ -267,7 +267,7 @@ def test_the_thread_survives_whatever_is_raised(follow, monkeypatch, caplog):
         return real(repository)
 
     monkeypatch.setattr(following, "read_repository", fails_at_first)
-    loader = Loader(followed.follower, followed.policies, lambda f: f(), every=0.01)
+    loader = Loader(followed.rollout, followed.policies, lambda f: f(), every=0.01)
     loader.start(lambda: None)
     assert looked.wait(30)
     loader.stop()
