@@ -147,6 +147,7 @@ def _write(
     manifest = Manifest(
         fingerprint=fingerprint(folder),
         states=lowered.states,
+        mask_value=lowered.mask_value,
         not_stepwise_because=lowered.not_stepwise_because,
         cell_graph=lowered.content is not None,
         cell_graph_sha256=hashlib.sha256(lowered.content).hexdigest() if lowered.content is not None else "",

@@ -26,12 +26,15 @@ class CellGraph:
     Attributes:
         content: The ONNX model; None where it has none.
         states: What a stepwise model carries, in order; empty for a whole one.
+        mask_value: What all features of a timestep are that is masked: it changes no state, and the answer is that of
+            the timestep before. None where the model masks none, or where that does not hold.
         not_stepwise_because: Which layer needs the whole sequence and why; "" for a stepwise model.
         not_lowered_because: Which layer has no form in ONNX and why; "" where `content` is there.
     """
 
     content: bytes | None
     states: tuple[State, ...] = ()
+    mask_value: float | None = None
     not_stepwise_because: str = ""
     not_lowered_because: str = ""
 
@@ -55,12 +58,12 @@ def lower(model: keras.Model) -> CellGraph:
     except NotStepwise as reason:
         because = str(reason)
     except NoLowering as reason:
-        return CellGraph(None, (), str(reason), str(reason))
+        return CellGraph(None, (), None, str(reason), str(reason))
     try:
         graph = _lowered(model, stepwise=False)
     except Unlowered as reason:
-        return CellGraph(None, (), because, str(reason))
-    return CellGraph(graph.content, (), because, graph.not_lowered_because)
+        return CellGraph(None, (), None, because, str(reason))
+    return CellGraph(graph.content, (), None, because, graph.not_lowered_because)
 
 
 def input_dtype(model: keras.Model) -> str:
@@ -89,10 +92,11 @@ def _lowered(model: keras.Model, *, stepwise: bool) -> CellGraph:
     if stepwise and not answer.timewise and len(answer.shape) != 2:
         raise NotStepwise("the model's answer is more than a vector when the sequence has ended")
     _give(graph, answer)
+    mask_value = graph.mask_value(answer.name)
     if graph.missing:
         # All states are known, so TensorFlow may advance them.
-        return CellGraph(None, tuple(graph.states), "", graph.missing)
-    return CellGraph(_onnx(graph, taken, dtype, answer), tuple(graph.states))
+        return CellGraph(None, tuple(graph.states), mask_value, "", graph.missing)
+    return CellGraph(_onnx(graph, taken, dtype, answer), tuple(graph.states), mask_value)
 
 
 def _give(graph: Graph, answer: Tensor) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from keras import layers
 from keras.ops import convert_to_numpy as to_numpy
 
+from carousel.artifact import INPUTS
 from carousel_models.lowering.graph import Graph, NoLowering
 from carousel_models.lowering.registry import pointwise
 from carousel_models.lowering.tensor import Tensor
@@ -20,6 +21,8 @@ def embedding(graph: Graph, layer: layers.Embedding, x: Tensor, **_: Any) -> Ten
     if layer.mask_zero:
         zero = graph.cast(graph.ints(0), "int32" if x.dtype == "float32" else x.dtype)
         mask = graph.add("Not", graph.add("Equal", tokens, zero))
+        if x.name == INPUTS:
+            graph.masks[mask] = 0.0
     return x.to(graph.add("Gather", graph.constant(to_numpy(layer.embeddings)), tokens, axis=0), mask=mask)
 
 
@@ -29,4 +32,6 @@ def masking(graph: Graph, layer: layers.Masking, x: Tensor, **_: Any) -> Tensor:
     other = graph.cast(graph.add("Not", graph.add("Equal", x.name, graph.constant(float(layer.mask_value)))), "float32")
     counts = graph.cast(graph.add("ReduceMax", other, axes=[-1], keepdims=1), "bool")
     mask = graph.add("Squeeze", counts, graph.ints([-1]))
+    if x.name == INPUTS:
+        graph.masks[mask] = float(layer.mask_value)
     return x.to(graph.add("Where", counts, x.name, graph.constant(0.0)), mask=mask)

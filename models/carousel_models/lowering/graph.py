@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +26,10 @@ class NoLowering(Unlowered):
     """The layer has no exact form in ONNX, so TensorFlow serves the model."""
 
 
+Branch = Callable[["Graph"], Sequence[str]]
+"""Writes one of two ways into a graph of its own; gives the names of its results."""
+
+
 class Graph:
     """Nodes and weights, in the order in which they were added. A tensor is known by its name.
 
@@ -34,6 +38,8 @@ class Graph:
             graph tensors lie as Keras has them, batch first.
         states: What a stepwise graph carries from chunk to chunk, in order.
         missing: Why the graph cannot be used though all its states are known; "" where it can.
+        masks: The masks that are read from the model's inputs as they come, by name: what all features of a timestep
+            are that they mask.
     """
 
     def __init__(self, *, stepwise: bool) -> None:
@@ -42,6 +48,9 @@ class Graph:
         self.weights: list[TensorProto] = []
         self.states: list[State] = []
         self.missing = ""
+        self.masks: dict[str, float] = {}
+        self._state_masks: set[float | None] = set()
+        self._repeated: dict[str, float | None] = {}
         self._next_states: list[str] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._count = [0]
@@ -98,8 +107,12 @@ class Graph:
         """Convert to the numpy dtype named."""
         return self.add("Cast", tensor, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
-    def state(self, name: str, width: int) -> str:
-        """Ask for a state; return it as it is before the chunk, [1, rows, width]. `carry` what it is after."""
+    def state(self, name: str, width: int, mask: str = "") -> str:
+        """Ask for a state; return it as it is before the chunk, [1, rows, width]. `carry` what it is after.
+
+        A timestep that `mask` masks does not change it; "" where every timestep may.
+        """
+        self._state_masks.add(self.masks.get(mask))
         taken = {state.name for state in self.states}
         # TensorFlow makes each state an argument of a signature, so its name must be an identifier.
         name = re.sub(r"\W|^(?=\d)", "_", name)
@@ -120,6 +133,34 @@ class Graph:
         self.nodes.append(helper.make_node("Split", [rows, widths], names, axis=2))
         self.nodes += nodes
         self.add("Squeeze", self.concat(self._next_states, 2), self.ints([0]), gives=after)
+
+    def repeat(self, given: str, mask: str) -> None:
+        """Note that `given` repeats, at a timestep that `mask` masks, what it is at the timestep before."""
+        self._repeated[given] = self.masks.get(mask)
+
+    def repeat_as(self, given: str, taken: Iterable[str]) -> None:
+        """Note that `given`, made from `taken` at each timestep apart, repeats where all of them do."""
+        values = {self._repeated.get(name) for name in taken}
+        if len(values) == 1:
+            self._repeated[given] = values.pop()
+
+    def mask_value(self, answer: str) -> float | None:
+        """Say which value masks a timestep that changes no state, and at which `answer` repeats; None where none does.
+
+        Such a timestep can be left out before the graph runs.
+        """
+        value = self._repeated.get(answer)
+        return value if self._state_masks == {value} else None
+
+    def choose(self, condition: str, kinds: Sequence[int], then: "Branch", otherwise: "Branch") -> list[str]:
+        """Write two ways to the same tensors, of the ONNX element types `kinds`; the bool [] `condition` takes one."""
+        branches = {}
+        for name, write in (("then_branch", then), ("else_branch", otherwise)):
+            body = self.body()
+            results = [body.add("Identity", each) for each in write(body)]
+            values = [helper.make_tensor_value_info(n, kind, None) for n, kind in zip(results, kinds, strict=True)]
+            branches[name] = helper.make_graph(body.nodes, name, [], values, body.weights)
+        return self.add_many(len(kinds), "If", condition, **branches)
 
     def body(self) -> Self:
         """Begin the body of a loop: a graph of its own whose names are new here, and which sees the names here."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from onnx import TensorProto
+
 from carousel_models.lowering.graph import Graph
 
 
@@ -13,14 +15,16 @@ class Packed:
         steps: [steps, rows, width].
         lengths: int32 [rows], the valid timesteps, or 1 where there is none.
         empty: bool [1, rows, 1], where there is none.
+        complete: bool [], whether every timestep of every row is valid: then nothing was moved.
         mask: bool [steps, rows], as it came.
-        before: int64 [steps, rows], the valid timesteps up to each, it included.
+        before: int64 [steps, rows], the valid timesteps up to each, it included; nothing of use where `complete`.
         count: int64 [1, rows].
     """
 
     steps: str
     lengths: str
     empty: str
+    complete: str
     mask: str
     before: str
     count: str
@@ -30,15 +34,22 @@ def pack(graph: Graph, steps: str, mask: str) -> Packed:
     """Bring the valid timesteps of [steps, rows, width] to the front, in their order, the masked ones behind them."""
     one = graph.ints(1)
     valid = graph.cast(mask, "int64")
-    before = graph.add("CumSum", valid, graph.ints(0))
-    count = graph.slice(before, 0, -1)
-    others = graph.add("CumSum", graph.add("Sub", one, valid), graph.ints(0))
-    place = graph.add("Where", mask, before, graph.add("Add", count, others))
-    place = graph.add("Sub", place, one)
-    packed = graph.add("ScatterElements", steps, _wide(graph, place, steps), steps, axis=0)
+    count = graph.add("ReduceSum", valid, graph.ints([0]))
+    complete = graph.add("Equal", graph.add("ReduceMin", valid, keepdims=0), one)
+
+    def move(body: Graph) -> list[str]:
+        valid = body.cast(mask, "int64")
+        before = body.add("CumSum", valid, body.ints(0))
+        others = body.add("CumSum", body.add("Sub", one, valid), body.ints(0))
+        place = body.add("Where", mask, before, body.add("Add", count, others))
+        place = body.add("Sub", place, one)
+        return [body.add("ScatterElements", steps, _wide(body, place, steps), steps, axis=0), before]
+
+    kinds = [TensorProto.FLOAT, TensorProto.INT64]
+    packed, before = graph.choose(complete, kinds, lambda _: [steps, count], move)
     lengths = graph.add("Squeeze", graph.add("Max", count, one), graph.ints([0]))
     empty = graph.add("Unsqueeze", graph.add("Equal", count, graph.ints(0)), graph.ints([2]))
-    return Packed(packed, graph.cast(lengths, "int32"), empty, mask, before, count)
+    return Packed(packed, graph.cast(lengths, "int32"), empty, complete, mask, before, count)
 
 
 def unpack(graph: Graph, packed: Packed, outputs: str, first: str, *, backwards: bool) -> str:
@@ -51,18 +62,23 @@ def unpack(graph: Graph, packed: Packed, outputs: str, first: str, *, backwards:
         first: What stands before the first valid timestep, of a shape like [1, rows, units] or [].
         backwards: Whether timesteps were read from the last to the first.
     """
-    one, zero = graph.ints(1), graph.ints(0)
-    place = graph.add("Sub", packed.before, one)
-    if backwards:
-        # The one read before a masked timestep is the next valid one.
-        place = graph.add("Where", packed.mask, place, packed.before)
-        none = graph.add("GreaterOrEqual", place, packed.count)
-        place = graph.add("Where", none, zero, place)
-    else:
-        none = graph.add("Less", place, zero)
-        place = graph.add("Max", place, zero)
-    repeated = graph.add("GatherElements", outputs, _wide(graph, place, outputs), axis=0)
-    return graph.add("Where", graph.add("Unsqueeze", none, graph.ints([2])), first, repeated)
+
+    def move(body: Graph) -> list[str]:
+        one, zero = body.ints(1), body.ints(0)
+        place = body.add("Sub", packed.before, one)
+        if backwards:
+            # The one read before a masked timestep is the next valid one.
+            place = body.add("Where", packed.mask, place, packed.before)
+            none = body.add("GreaterOrEqual", place, packed.count)
+            place = body.add("Where", none, zero, place)
+        else:
+            none = body.add("Less", place, zero)
+            place = body.add("Max", place, zero)
+        repeated = body.add("GatherElements", outputs, _wide(body, place, outputs), axis=0)
+        return [body.add("Where", body.add("Unsqueeze", none, body.ints([2])), first, repeated)]
+
+    (moved,) = graph.choose(packed.complete, [TensorProto.FLOAT], lambda _: [outputs], move)
+    return moved
 
 
 def hold(graph: Graph, outputs: str, mask: str, otherwise: str = "") -> str:

@@ -78,7 +78,10 @@ def concatenate(graph: Graph, layer: layers.Concatenate, tensors: list[Tensor], 
         raise NoLowering("puts masked sequences one after another")
     # A timestep counts where it counts in any of them, and one without a mask counts everywhere.
     mask = "" if "" in masks else _any_of(graph, masks)
-    return tensors[0].to(graph.concat([t.name for t in tensors], axis), mask=mask)
+    names = [t.name for t in tensors]
+    joined = graph.concat(names, axis)
+    graph.repeat_as(joined, names)
+    return tensors[0].to(joined, mask=mask)
 
 
 @over_time(layers.Dot, own_mask=True)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import activations
 from keras.ops import convert_to_numpy as to_numpy
 
+from carousel.artifact import INPUTS
 from carousel_models.lowering.activations import activate, clip, elu, leaky_relu, softmax, square_root
 from carousel_models.lowering.graph import Graph, NoLowering, NotStepwise
 from carousel_models.lowering.pooling import ones_of, sum_over
@@ -74,7 +75,11 @@ def compare(graph: Graph, operation: Any, x1: Any, x2: Any) -> Tensor:
     """Write a comparison; this is how a mask begins."""
     (like, *_), names = _operands(graph, x1, x2)
     result = graph.add(_COMPARED[type(operation).__name__], *names)
-    return like.to(graph.add("Not", result) if type(operation).__name__ == "NotEqual" else result, dtype="bool")
+    if type(operation).__name__ == "NotEqual":
+        result = graph.add("Not", result)
+        if names[0] == INPUTS and len(like.shape) < 4 and np.ndim(x2) == 0:
+            graph.masks[result] = float(x2)
+    return like.to(result, dtype="bool")
 
 
 @pointwise(*_LOGICAL)
@@ -94,8 +99,11 @@ def any_or_all(graph: Graph, operation: Any, x: Tensor) -> Tensor:
     """Write any and all along axes."""
     kind = "ReduceMax" if type(operation).__name__ == "Any" else "ReduceMin"
     numbers = graph.cast(x.name, "float32")
-    result = graph.add(kind, numbers, axes=x.axes(_named_axes(operation)), keepdims=int(operation.keepdims))
-    return x.to(graph.cast(result, "bool"))
+    axes = x.axes(_named_axes(operation))
+    result = graph.cast(graph.add(kind, numbers, axes=axes, keepdims=int(operation.keepdims)), "bool")
+    if kind == "ReduceMax" and axes == [-1] and x.name in graph.masks:
+        graph.masks[result] = graph.masks[x.name]
+    return x.to(result)
 
 
 @pointwise("Where")

@@ -70,7 +70,7 @@ def run(graph: Graph, layer: layers.RNN, x: Tensor, initial_state: Any, mask: An
         kind = CELLS[type(cell)]
         name = layer.name if len(cells) == 1 else f"{layer.name}_{i}"
         if graph.stepwise:
-            before = [graph.state(f"{name}_{state}", cell.units) for state in kind.states]
+            before = [graph.state(f"{name}_{state}", cell.units, masked) for state in kind.states]
         else:
             before = [] if begin is None else [begin.pop(0) for _ in kind.states]
         given = kind.run(graph, cell, Inputs(steps, width, before, masked, backwards=layer.go_backwards))
@@ -81,6 +81,8 @@ def run(graph: Graph, layer: layers.RNN, x: Tensor, initial_state: Any, mask: An
     last = ""
     if layer.zero_output_for_mask and masked:
         steps = hold(graph, steps, masked)
+    elif masked:
+        graph.repeat(steps, masked)
     if not graph.stepwise:
         last = graph.add("Gather", steps, graph.ints(0 if layer.go_backwards else -1), axis=0)
     return Over(steps, last, states)

@@ -107,13 +107,15 @@ def _write(graph: Graph, operation: keras.Operation, args: Any, kwargs: Any) -> 
         masked = layer and operation.supports_masking
         mask = mask_of(tensors[0], kwargs.get("mask")) if masked else ""
         given = [replace(each, mask=mask) for each in given]
+        if rule.pointwise:
+            _repeat(graph, given, tensors)
     return given
 
 
 def _at_every_step(graph: Graph, rule: _Rule, operation: keras.Operation, args: Any, kwargs: Any) -> list[Tensor]:
     """Apply what follows the last timestep at every step: steps and rows become one batch."""
-    first = next(t for t in tree.flatten((args, kwargs)) if isinstance(t, Tensor))
-    both = graph.slice(graph.add("Shape", first.name), 0, 0, 2)
+    tensors = [t for t in tree.flatten((args, kwargs)) if isinstance(t, Tensor)]
+    both = graph.slice(graph.add("Shape", tensors[0].name), 0, 0, 2)
 
     def fold(value: Any) -> Any:
         return value.to(fold_batch(graph, value)) if isinstance(value, Tensor) else value
@@ -125,7 +127,14 @@ def _at_every_step(graph: Graph, rule: _Rule, operation: keras.Operation, args: 
     finally:
         graph.stepwise = True
     given = list(results) if isinstance(results, list | tuple) else [results]
-    return [each.to(unfold_batch(graph, each.name, both)) for each in given]
+    given = [each.to(unfold_batch(graph, each.name, both)) for each in given]
+    _repeat(graph, given, tensors)
+    return given
+
+
+def _repeat(graph: Graph, given: list[Tensor], tensors: list[Tensor]) -> None:
+    for each in given:
+        graph.repeat_as(each.name, [t.name for t in tensors])
 
 
 def fold_batch(graph: Graph, x: Tensor) -> str:

@@ -19,7 +19,9 @@ def time_distributed(graph: Graph, layer: layers.TimeDistributed, x: Tensor, **_
         given = write_inner(graph, layer.layer, inner)
     finally:
         graph.stepwise = stepwise
-    return x.to(unfold_batch(graph, given.name, both))
+    answer = unfold_batch(graph, given.name, both)
+    graph.repeat_as(answer, [x.name])
+    return x.to(answer)
 
 
 @pointwise(layers.SpectralNormalization)

@@ -57,6 +57,8 @@ class Manifest(BaseModel):
         fingerprint: Of the SavedModel that everything beside this manifest was derived from.
         states: Every state of a stepwise model in the order in which they stand side by side in one row; empty for a
             whole model, which cannot be cut in time.
+        mask_value: What all features of a timestep are, or the token, that the model masks and that can be left out
+            before it runs: no state changes, and its answer is that of the timestep before. None where it has none.
         not_stepwise_because: Why the model is whole; empty for a stepwise one.
         cell_graph: Whether an ONNX cell graph stands beside this manifest.
         cell_graph_sha256: Of that file, in hexadecimal; empty in manifests of before it was kept.
@@ -74,6 +76,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     fingerprint: str
     states: tuple[State, ...]
+    mask_value: float | None = None
     not_stepwise_because: str = ""
     cell_graph: bool
     cell_graph_sha256: str = ""
@@ -96,6 +99,7 @@ class Manifest(BaseModel):
             signature,
             min_timesteps=self.min_timesteps,
             vocabulary=self.vocabulary,
+            mask_value=self.mask_value,
             input_layout=self._takes(signature) if self.inputs else None,
             output_layout=_side_by_side(self.outputs, signature.sequence or signature.last_step)
             if self.outputs

@@ -48,6 +48,8 @@ class Signature:
         last_step: float32 [batch, units].
         min_timesteps: The shortest sequence that the model can answer.
         vocabulary: How many tokens there are, 0 to this, exclusive; None where that is not known, and for vectors.
+        mask_value: What all features of a timestep are, or the token, that can be left out before the model runs, as
+            `Manifest.mask_value` says; None where no timestep can.
         input_layout, output_layout: What `takes` and `gives` are; None where the author's names are not known.
         function: The SavedModel's own name of the signature that is served.
         foreign: Whether the SavedModel was not exported by Carousel, so that `function` has the author's names.
@@ -58,6 +60,7 @@ class Signature:
     last_step: TensorSpec
     min_timesteps: int = 1
     vocabulary: int | None = None
+    mask_value: float | None = None
     input_layout: Layout | None = None
     output_layout: Layout | None = None
     function: str = SERVING

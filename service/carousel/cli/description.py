@@ -57,7 +57,10 @@ def _kind(version: Any, manifest: Any) -> list[str]:
     slides = f"slides: each new timestep is answered as Predict would answer the last {steps or 'so many'}"
     if version.states:
         live = "yes, by its states" if steps is None else f"yes, and {slides}"
-        return ["kind         stepwise: sequences of all lengths share its batches", f"live         {live}"]
+        lines = ["kind         stepwise: sequences of all lengths share its batches", f"live         {live}"]
+        if version.signature.mask_value is not None:
+            lines.append(f"masked       timesteps of {version.signature.mask_value:g} are left out, and cost nothing")
+        return lines
     because = manifest.not_stepwise_because if manifest is not None else "it was not exported by Carousel"
     live = f"only as a window that {slides}"
     return [f"kind         whole: {because}", f"live         {live}"]

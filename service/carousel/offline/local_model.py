@@ -96,7 +96,12 @@ class LocalModel:
                 place, given = next(coming, (-1, None))
                 more = given is not None
                 if given is not None:
-                    sequence = Sequence(self._samples(place, given), _ignore, return_sequences=return_sequences)
+                    sequence = Sequence(
+                        self._samples(place, given),
+                        _ignore,
+                        return_sequences=return_sequences,
+                        mask_value=signature.mask_value,
+                    )
                     places[sequence] = place
                     scheduler.add(sequence, time.monotonic())
             batch = scheduler.schedule(time.monotonic())

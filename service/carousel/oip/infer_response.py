@@ -31,7 +31,7 @@ def _padded(outputs: list[Samples], sequences: list[Sequence], timesteps: int) -
 
     A whole model may give another number of timesteps than it takes; then there are as many as its longest answer has.
     """
-    if any(len(output) != sequence.timesteps for output, sequence in zip(outputs, sequences, strict=True)):
+    if any(len(output) != sequence.sent for output, sequence in zip(outputs, sequences, strict=True)):
         timesteps = max(len(output) for output in outputs)
     padded = np.zeros((len(sequences), timesteps, *outputs[0].shape[1:]), outputs[0].dtype)
     for row, output in zip(padded, outputs, strict=True):

@@ -107,6 +107,7 @@ class Pending:
                 self._take,
                 return_sequences=tensors.return_sequences,
                 return_state=tensors.return_state,
+                mask_value=self.version.signature.mask_value,
                 deadline=deadline,
                 trace=trace,
                 client=client,

@@ -41,6 +41,7 @@ class Session:
         key: Its name there.
         client: Whose its timesteps are, for fair shares: who opened it.
         holder: Who answers its client.
+        mask_value: What masks timesteps of its messages that are left out before they run; None where none are.
         state: float32 [state_width] after every message answered so far; None is all zeros.
         timesteps: Taken so far, those before a snapshot it began from included.
         touched: When it was last fed or answered, in seconds on the loop's clock.
@@ -54,6 +55,7 @@ class Session:
         "holder",
         "key",
         "leaving",
+        "mask_value",
         "model",
         "return_sequences",
         "scope",
@@ -81,6 +83,7 @@ class Session:
         self.key = key
         self.client = client
         self.return_sequences = return_sequences
+        self.mask_value = model.version.signature.mask_value
         self.state = start.state
         self.timesteps = start.timesteps
         self._touch = touch
@@ -108,6 +111,7 @@ class Session:
             self._done,
             return_sequences=self.return_sequences,
             return_state=True,
+            mask_value=self.mask_value,
             trace=trace,
             client=self.client,
         )
@@ -135,7 +139,7 @@ class Session:
         if error is None:
             _, context = self._fed.popleft()
             self.state = sequence.state
-            self.timesteps += sequence.timesteps
+            self.timesteps += sequence.sent
             if self._fed:
                 self._run()
             try:

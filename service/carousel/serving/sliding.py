@@ -82,6 +82,7 @@ class SlidingSession(Session):
         super().__init__(
             model, holder, scope, key, start, return_sequences=return_sequences, client=client, touch=touch
         )
+        self.mask_value = None  # its messages are kept as they came
 
     @property
     def snapshot(self) -> bytes:
@@ -112,8 +113,15 @@ class SlidingSession(Session):
         ends = range(max(first, least), len(joined) + 1)
         past, windows = joined[-self.window :].copy(), list[Sequence]()
         done = partial(self._one_done, past, windows)
+        mask_value = self.model.version.signature.mask_value
         windows += [
-            Sequence(joined[max(0, end - self.window) : end], done, trace=message.trace, client=self.client)
+            Sequence(
+                joined[max(0, end - self.window) : end],
+                done,
+                mask_value=mask_value,
+                trace=message.trace,
+                client=self.client,
+            )
             for end in ends
         ]
         self._running = list(windows)

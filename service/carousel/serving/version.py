@@ -79,7 +79,7 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
             "%s: on TensorFlow chunks change the last bits here, so it is served whole, without states", folder
         )
         engine = TensorFlowEngine(folder, signature, manifest.model_copy(update={"states": ()}), threads)
-        states, width = (), 0
+        signature, states, width = replace(signature, mask_value=None), (), 0
         equal = check_invariance(engine, signature, width)
     if equal is False:
         logger.warning(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from carousel.artifact import disagreement
+from carousel.batching import leave_out
 from carousel.engines import OnnxEngine
 from carousel_models.lowering import lower
 from carousel_models.lowering.activations import LSTM_ACTIVATIONS
@@ -145,6 +146,12 @@ def check(data, model, seed):
         pieces.append(outputs)
     assert np.concatenate(pieces).tobytes() == expected.tobytes()
     assert state.tobytes() == np.concatenate([last for _, last in alone]).tobytes()
+    if graph.mask_value is not None:
+        for row, (outputs, last) in enumerate(alone):
+            left, repeats = leave_out(inputs[:, row], graph.mask_value)
+            given, after = engine.run(left[:, None], np.zeros_like(last))
+            assert given[np.arange(steps) if repeats is None else repeats].tobytes() == outputs.tobytes()
+            assert after.tobytes() == last.tobytes()
     return graph
 
 

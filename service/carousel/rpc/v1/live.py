@@ -106,7 +106,7 @@ class _LiveStream:
         sequence.return_state = False
         response.prediction.SetInParent()
         if sequence.output is not None:  # a window that is not full yet has no answer
-            start = session.timesteps - sequence.timesteps
+            start = session.timesteps - sequence.sent
             write_prediction(sequence, start, session.model.version, response.prediction)
         if asked.return_state:
             response.prediction.state = session.snapshot

@@ -105,7 +105,7 @@ def write_prediction(
         write_tensor(signature.last_step_of(sequence.output), into.output)
     if sequence.return_state:
         assert sequence.state is not None
-        into.state = write_snapshot(version.fingerprint, start + sequence.timesteps, sequence.state)
+        into.state = write_snapshot(version.fingerprint, start + sequence.sent, sequence.state)
 
 
 def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Tensors:
