@@ -17,6 +17,7 @@ NAMES = (
     "lanes",
     "capacity",
     "mixed",
+    "equal",
     "short",
     "overload",
     "python",
