@@ -28,6 +28,7 @@ NAMES = (
     "rows",
     "rest",
     "score",
+    "hostile",
 )
 
 ROOT = Path(__file__).parents[2]
