@@ -11,7 +11,7 @@ from carousel.access import Scope as May
 from carousel.errors import CarouselError, Forbidden
 from carousel.http.failures import ERROR, failure
 
-_OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+_OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
 _METRICS = frozenset({"/metrics", "/monitoring/prometheus/metrics"})
 _CHANGING = ("/v2/repository/models/", "sharedmemory", "/trace", "/logging")  # a path that holds one changes something
 
@@ -62,7 +62,7 @@ def _authorization(scope: Scope) -> str | None:
 
 
 def _open(path: str) -> bool:
-    """Say whether a path is anyone's: the probes, and the page's own files, which are the same on every server."""
+    """Say whether a path is anyone's: the probes, and what is the same on every server."""
     return path in _OPEN or path == "/" or (path.startswith("/page/") and path.endswith((".js", ".css")))
 
 

@@ -18,6 +18,7 @@ from carousel.http.clients import client_of
 from carousel.http.doors import Doors
 from carousel.http.failures import answer
 from carousel.http.live import Live
+from carousel.http.openapi import OpenApi
 from carousel.http.page import Page
 from carousel.http.probes import Probes
 from carousel.http.rest import Rest
@@ -84,6 +85,7 @@ def site(
     return Starlette(
         routes=[
             *Probes(bridge, lifecycle, serving, exposition(readings)).routes,
+            *OpenApi().routes,
             *page,
             *Live(
                 catalog,

@@ -5,7 +5,7 @@ import pytest
 from starlette.routing import Route
 
 TOKENS = {"predict": "p" * 32, "admin": "a" * 32, "metrics": "m" * 32}
-OPEN = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
+OPEN = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"}
 METRICS = {"/metrics", "/monitoring/prometheus/metrics"}
 CHANGING = ("/load", "/unload", "sharedmemory", "/trace", "/logging")
 
