@@ -11,6 +11,7 @@ from carousel.artifact import CELL_GRAPH, FOLDER
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 from tests.benchmarks.peers import generator
 from tests.benchmarks.peers.inside.cell_graph import CellGraph
+from tests.benchmarks.peers.page import page
 from tests.benchmarks.peers.table import tables
 from tests.benchmarks.peers.workloads import Case, Workload, live_request
 
@@ -107,17 +108,48 @@ def test_peers_get_from_our_graph_what_each_sequence_gets_alone(repository):
     assert all(np.array_equal(a, b) for a, b in zip(together, alone, strict=True))
 
 
-def test_the_table_names_what_is_missing_and_what_was_wrong():
+@pytest.fixture
+def found():
+    """Of a run whose figures are easily seen: another server is half as fast, and starts in half the time."""
     fields = {"rate": [100.0], "cpu": [1e-4], "p50": [0.001], "p99": [0.002], "short_p99": [], "calls": 100}
     ours = fields | {"wrong": 0, "failed": {}}
-    theirs = fields | {"rate": [50.0], "wrong": 3, "failed": {"INTERNAL": 2}}
-    sizes = {"cold_seconds": [0.5], "resident_megabytes": 100, "installed_megabytes": None}
-    found = {
-        "peers": {"Carousel": {"measured": {"A 1x1": ours}} | sizes, "Other": {"measured": {"A 1x1": theirs}} | sizes},
+    theirs = fields | {"rate": [50.0], "cpu": [0.5e-4], "wrong": 3, "failed": {"INTERNAL": 2}}
+    told = {
+        "cold_seconds": [0.5],
+        "resident_megabytes": 100,
+        "installed_megabytes": None,
+        "pinned": (),
+        "settings": "all",
+    }
+    other = told | {"cold_seconds": [0.25], "pinned": ("server==1.0", "numpy==2.0")}
+    run = {"machine": "a machine", "began": "today", "minutes": 3.0, "load": [1.0, 2.0], "rounds": 1, "seconds": 2.0}
+    found = run | {
+        "peers": {"Carousel": {"measured": {"A 1x1": ours}} | told, "Other": {"measured": {"A 1x1": theirs}} | other},
         "missing": {"Third": "there is no such Python"},
     }
-    text = tables(json.loads(json.dumps(found)))
+    return json.loads(json.dumps(found))
+
+
+def test_the_table_names_what_is_missing_and_what_was_wrong(found):
+    text = tables(found)
     assert "| Carousel | 100 (100 to 100) |  | 100 (100 to 100) | 1 (1 to 1) | 2 (2 to 2) | 0 |" in text
-    assert "| Other | 50 (50 to 50) | 2x (2 to 2) |" in text
+    assert "| Other | 50 (50 to 50) | 2x (2 to 2) | 50 (50 to 50) |" in text
     assert "| **3 wrong, 2 INTERNAL** of 100 |" in text
     assert "- Third was left out: there is no such Python" in text
+
+
+def test_the_page_names_every_loss(found):
+    text = page(found)
+    losses = text[text.index("## Where another server was ahead") : text.index("## Figures")]
+    assert "processor time a call: Other 0.5x" in losses
+    assert "- start to first answer: Other 0.5x" in losses
+    assert "calls a second" not in losses
+    assert "memory" not in losses
+    assert "- Other: `server==1.0 numpy==2.0`; all" in text
+    assert tables(found) in text
+
+
+def test_no_page_is_written_without_carousel(found):
+    del found["peers"]["Carousel"]
+    with pytest.raises(ValueError, match="no Carousel in it, only Other"):
+        page(found)

@@ -1,5 +1,6 @@
 """The models that are measured, and the sequences that ride."""
 
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -14,6 +15,8 @@ from tests.benchmarks.report import FOLDER, say
 
 STACK_UNITS = (128, 256)
 INPUT_DIM = 64
+KERAS_FILE = "own.keras"
+"""Beside a model's versions: what they were exported from."""
 
 
 def flops(input_dim: int, units: tuple[int, ...] = STACK_UNITS) -> int:
@@ -24,7 +27,8 @@ def flops(input_dim: int, units: tuple[int, ...] = STACK_UNITS) -> int:
 def repository(name: str, input_dim: int, units: tuple[int, ...] = STACK_UNITS) -> Path:
     """Export a stack of LSTMs, once, to a repository that holds nothing else; return the repository."""
     folder = FOLDER / "models" / name
-    if not (folder / name / "1").exists():
+    if not (folder / name / KERAS_FILE).exists():  # the last that is written
+        shutil.rmtree(folder, ignore_errors=True)
         say(name, "is being exported")
         # In a process of its own: what measures has neither TensorFlow's threads nor its memory.
         exporting = [sys.executable, "-m", "tests.benchmarks.workloads", folder, name, input_dim, *units]
@@ -40,7 +44,9 @@ def _export(folder: Path, name: str, input_dim: int, *units: int) -> None:
     keras.utils.set_random_seed(0)
     rides = [keras.layers.LSTM(u, return_sequences=True) for u in units[:-1]]
     layers = [keras.layers.Input((None, input_dim)), *rides, keras.layers.LSTM(units[-1])]
-    export(keras.Sequential(layers), folder, name, 1)
+    model = keras.Sequential(layers)
+    export(model, folder, name, 1)
+    model.save(folder / name / KERAS_FILE)
 
 
 def version(name: str, input_dim: int, units: tuple[int, ...] = STACK_UNITS) -> Path:

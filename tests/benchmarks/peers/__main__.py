@@ -4,12 +4,17 @@ import argparse
 import signal
 import sys
 
-from tests.benchmarks.peers import carousel, triton
+from tests.benchmarks.peers import carousel, grpc_aio, kserve, mlserver, model_predict, triton, triton_tensorflow
+from tests.benchmarks.peers.page import PAGE, page
 from tests.benchmarks.peers.rounds import measure
 from tests.benchmarks.peers.table import read, tables, write
 from tests.benchmarks.report import say
 
-PEERS = [*carousel.PEERS, *triton.PEERS]
+PEERS = [
+    peer
+    for room in (carousel, triton, grpc_aio, model_predict, mlserver, kserve, triton_tensorflow)
+    for peer in room.PEERS
+]
 
 
 def main() -> int:
@@ -17,7 +22,13 @@ def main() -> int:
     parser.add_argument("words", nargs="*", metavar="NAME", help="a part of a peer's name, as triton; all, if none")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write docs/benchmarks.md of the last run; run nothing"
+    )
     asked = parser.parse_args()
+    if asked.write_docs:
+        PAGE.write_text(page(read()))
+        return 0
     chosen = [
         peer for peer in PEERS if not asked.words or any(word.lower() in peer.name.lower() for word in asked.words)
     ]

@@ -24,7 +24,7 @@ def _peer(workers: int) -> Peer:
     return Peer(
         name="Carousel" if workers == 1 else f"Carousel, {workers} workers",
         settings=f"workers = {workers}, engine = onnx, log_level = error; all else by default",
-        install=lambda: None,
+        environment=None,
         launch=launch,
         workloads=("A", "B", "C", "live"),
     )

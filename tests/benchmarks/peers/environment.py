@@ -9,6 +9,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[3] / "build" / "peers"
 
+_UV = Path(sys.executable).parent / "uv"
+
 DEBIAN = "/usr/bin/python3"
 """Debian's own Python: Triton's Python backend runs with no other build of it."""
 
@@ -57,17 +59,21 @@ class Environment:
             return
         if shutil.which(self.interpreter) is None:
             raise CannotRun(f"there is no {self.interpreter}")
-        uv = Path(sys.executable).parent / "uv"
-        self._run([uv, "venv", "--quiet", "--clear", "--python", self.interpreter, self.folder])
-        self._run([uv, "pip", "install", "--quiet", *self.packages])
+        self._run([_UV, "venv", "--quiet", "--clear", "--python", self.interpreter, self.folder])
+        self._run([_UV, "pip", "install", "--quiet", *self.packages])
         stamp.write_text(wanted)
 
     def installed_megabytes(self) -> float:
         """What its files take on the disk."""
         return sum(path.lstat().st_size for path in self.folder.rglob("*") if not path.is_dir()) / 1e6
 
-    def _run(self, command: list[str | Path]) -> None:
+    def frozen(self) -> list[str]:
+        """Name all that is installed, with versions."""
+        return self._run([_UV, "pip", "freeze"]).split("\n")[:-1]
+
+    def _run(self, command: list[str | Path]) -> str:
         environment = os.environ | {"VIRTUAL_ENV": str(self.folder)}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
             raise CannotRun(f"its packages cannot be installed: {done.stderr.strip().splitlines()[-1]}")
+        return done.stdout

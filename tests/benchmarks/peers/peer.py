@@ -15,13 +15,16 @@ from typing import Self
 import grpc
 
 from tests.benchmarks.machine import cpu_seconds, processes, resident
-from tests.benchmarks.peers.environment import FOLDER, CannotRun
+from tests.benchmarks.peers.environment import FOLDER, CannotRun, Environment
 from tests.benchmarks.peers.workloads import Workload
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 
+INSIDE = Path(__file__).parent / "inside"
+"""What runs inside the peers' environments."""
+
 _START = 120.0  # seconds to the first answer: TensorFlow is slow to import on a busy machine
-_END = 20.0  # seconds to end after SIGTERM
+_END = 5.0  # seconds to end after SIGTERM; MLServer takes longer, whatever is in flight
 
 # Two cores for all: a library's own pool of threads would only be in the way of the server's.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -43,18 +46,28 @@ class Peer:
     Attributes:
         name: As the table has it.
         settings: What it was given that is not its default, for people.
-        install: Makes all that it needs; raises CannotRun.
+        environment: Its own; None for Carousel, which runs in that of this process.
         launch: Gives the command for a folder of its own, empty but for what it writes there, and a free port.
         workloads: The names of those that it can serve.
-        installed: Megabytes that its environment takes on the disk; None where that would count other things too.
+        prepare: What is to be done once the environment is made.
     """
 
     name: str
     settings: str
-    install: Callable[[], None]
+    environment: Environment | None
     launch: Callable[[Path, int], Launch]
     workloads: tuple[str, ...] = ("A", "B", "C")
-    installed: Callable[[], float] | None = None
+    prepare: Callable[[], None] = lambda: None
+
+    def install(self) -> None:
+        """Make all that it needs.
+
+        Raises:
+            CannotRun: As `Environment.install`.
+        """
+        if self.environment is not None:
+            self.environment.install()
+        self.prepare()
 
     @property
     def folder(self) -> Path:
@@ -79,7 +92,7 @@ class Running:
         """
         self.peer = peer
         peer.folder.mkdir(parents=True, exist_ok=True)
-        port = _free_port()
+        port = free_port()
         self.target = f"127.0.0.1:{port}"
         launch = peer.launch(peer.folder, port)
         self._log = peer.folder / "log"
@@ -154,7 +167,13 @@ class Running:
         self.end()
 
 
-def _free_port() -> int:
+def python_path() -> dict[str, str]:
+    """Let a peer's own Python find what is inside here, and the protocol's messages."""
+    return {"PYTHONPATH": os.pathsep.join((str(INSIDE), str(INSIDE.parents[3] / "service")))}
+
+
+def free_port() -> int:
+    """Find a port of loopback that nothing listens on."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])

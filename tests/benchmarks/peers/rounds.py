@@ -1,5 +1,6 @@
 """One run: every peer started a few times, then all asked in turns, round after round."""
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,7 @@ SHAPES = (
 )
 """Workload, connections, streams on each."""
 
-_STARTS = 3  # counted; one more before them brings the files into memory
+_STARTS = 3  # counted, the last of them for the rounds; one before shows whether a peer runs, and warms its files
 
 
 def key(shape: tuple[str, int, int]) -> str:
@@ -84,20 +85,33 @@ def measure(peers: Sequence[Peer], rounds: int, seconds: float) -> dict[str, Any
         except CannotRun as why:
             missing[peer.name] = str(why)
             say("peers", f"{peer.name} is left out: {why}")
-    cold = _cold(able)
-    measured, resident = _rounds(able, rounds, seconds)
+    cold: dict[str, list[float]] = {peer.name: [] for peer in able}
+    for _ in range(_STARTS - 1):
+        for peer in able:
+            with Running(peer, workload("A")) as running:
+                cold[peer.name].append(running.cold)
+            say("peers", f"{peer.name}: first answer after {running.cold:.2f} s")
+    with ExitStack() as ends:
+        servers = [ends.enter_context(Running(peer, workload("A"))) for peer in able]
+        for server in servers:
+            cold[server.peer.name].append(server.cold)
+        measured, load = _rounds(servers, rounds, seconds)
+        resident = {server.peer.name: server.resident for server in servers}
     return {
         "machine": machine(),
         "began": began.isoformat(timespec="seconds"),
         "minutes": (datetime.now(UTC) - began).total_seconds() / 60,
         "rounds": rounds,
         "seconds": seconds,
+        "load": load,
         "peers": {
             peer.name: {
                 "settings": peer.settings,
                 "cold_seconds": cold[peer.name],
                 "resident_megabytes": resident[peer.name],
-                "installed_megabytes": peer.installed() if peer.installed else None,
+                "pinned": peer.environment.packages if peer.environment else (),
+                "packages": peer.environment.frozen() if peer.environment else None,
+                "installed_megabytes": peer.environment.installed_megabytes() if peer.environment else None,
                 "measured": {name: asdict(each) for name, each in measured[peer.name].items()},
             }
             for peer in able
@@ -106,24 +120,17 @@ def measure(peers: Sequence[Peer], rounds: int, seconds: float) -> dict[str, Any
     }
 
 
-def _cold(peers: list[Peer]) -> dict[str, list[float]]:
-    """Start each a few times, in turns: seconds to the first answer."""
-    cold: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    for _ in range(_STARTS):
-        for peer in peers:
-            with Running(peer, workload("A")) as running:
-                cold[peer.name].append(running.cold)
-    return cold
+def _rounds(servers: list[Running], rounds: int, seconds: float) -> tuple[dict[str, dict[str, Measured]], list[float]]:
+    """Ask all in turns, a short time each, after a round that is not counted.
 
-
-def _rounds(peers: list[Peer], rounds: int, seconds: float) -> tuple[dict[str, dict[str, Measured]], dict[str, float]]:
-    """Ask all in turns, a short time each, after a round that is not counted; megabytes that each holds in the end."""
-    measured: dict[str, dict[str, Measured]] = {
-        peer.name: {key(shape): Measured() for shape in SHAPES if shape[0] in peer.workloads} for peer in peers
+    Also gives the machine's load average after each round: more than one or two is other people's work.
+    """
+    measured = {
+        server.peer.name: {key(shape): Measured() for shape in SHAPES if shape[0] in server.peer.workloads}
+        for server in servers
     }
-    with ExitStack() as ends:
-        servers = [ends.enter_context(Running(peer, workload("A"))) for peer in peers]
-        generator = ends.enter_context(Generator())
+    load = []
+    with Generator() as generator:
         for round_ in range(rounds + 1):
             for shape in SHAPES:
                 for server in servers:
@@ -133,5 +140,7 @@ def _rounds(peers: list[Peer], rounds: int, seconds: float) -> tuple[dict[str, d
                     outcome = generator.ask(server.target, *shape, seconds if round_ else seconds / 2)
                     if round_:
                         measured[server.peer.name][key(shape)].add(outcome, server.cpu - before)
+            if round_:
+                load.append(os.getloadavg()[0])
             say("peers", f"round {round_} of {rounds}" if round_ else "warm")
-        return measured, {server.peer.name: server.resident for server in servers}
+    return measured, load

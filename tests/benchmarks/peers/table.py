@@ -11,10 +11,10 @@ from tests.benchmarks.report import FOLDER
 _JSON = FOLDER / "peers.json"
 
 _TITLES = {
-    "A": "short sequences, [5, 64] -> LSTM 128 -> LSTM 256, last step",
-    "B": "long sequences, [100, 300] -> LSTM 128, every step",
-    "C": "lengths of 3 to 500 timesteps (lognormal), 64 -> LSTM 128 -> LSTM 256, last step",
-    "live": "live sequences, one timestep a call by sequence_id, 64 -> LSTM 128 -> LSTM 256",
+    "A": "Short sequences, [5, 64] -> LSTM 128 -> LSTM 256, last step",
+    "B": "Long sequences, [100, 300] -> LSTM 128, every step",
+    "C": "Lengths of 3 to 500 timesteps (lognormal), 64 -> LSTM 128 -> LSTM 256, last step",
+    "live": "Live sequences, one timestep a call by sequence_id, 64 -> LSTM 128 -> LSTM 256",
 }
 
 
@@ -36,8 +36,7 @@ def tables(found: dict[str, Any]) -> str:
     for shape in SHAPES:
         lines = list(_lines(found["peers"], key(shape)))
         if lines:
-            name, connections, streams = shape
-            blocks.append("\n".join([f"### {_TITLES[name]}: {_in_flight(connections, streams)}", *_HEAD, *lines]))
+            blocks.append("\n".join([f"### {title(shape)}", *_HEAD, *lines]))
     starts = [
         "### Start, memory, size",
         "| | start to first answer, s | resident after the run, MB | environment on disk, MB |",
@@ -59,10 +58,13 @@ _HEAD = (
 )
 
 
-def _in_flight(connections: int, streams: int) -> str:
+def title(shape: tuple[str, int, int]) -> str:
+    """Say what a measurement is of."""
+    name, connections, streams = shape
     if connections * streams == 1:
-        return "one in flight"
-    return f"{streams} in flight on {'one connection' if connections == 1 else f'each of {connections} connections'}"
+        return f"{_TITLES[name]}: one in flight"
+    where = "one connection" if connections == 1 else f"each of {connections} connections"
+    return f"{_TITLES[name]}: {streams} in flight on {where}"
 
 
 def _lines(peers: dict[str, Any], name: str) -> Iterator[str]:

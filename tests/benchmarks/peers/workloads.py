@@ -11,7 +11,7 @@ from carousel.artifact import CELL_GRAPH, FOLDER, INPUTS, LAST_STEP, SEQUENCE
 from carousel.engines import OnnxEngine
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 from carousel.tensors import Floats
-from tests.benchmarks.workloads import lognormal, version
+from tests.benchmarks.workloads import KERAS_FILE, lognormal, version
 
 STACK, WHOLE, LIVE = "stack64", "lstm300", "stack64_live"
 """Models: [64] -> LSTM 128 -> LSTM 256; [300] -> LSTM 128; the first again, for live sequences."""
@@ -122,6 +122,11 @@ def models() -> dict[str, Path]:
 def cell_graph(model: str) -> Path:
     """Give a model's ONNX cell graph: inputs [timesteps, batch, input_dim] and state in, outputs and state out."""
     return models()[model] / FOLDER / CELL_GRAPH
+
+
+def keras_file(model: str) -> Path:
+    """Give the Keras model that a version was exported from."""
+    return models()[model].parent / KERAS_FILE
 
 
 def _engine(model: str) -> OnnxEngine:

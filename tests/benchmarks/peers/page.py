@@ -1,0 +1,101 @@
+"""docs/benchmarks.md, written from one run's figures: nobody chooses which of them stand there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.measure import Spread, ratios
+from tests.benchmarks.peers.rounds import SHAPES, key
+from tests.benchmarks.peers.table import tables, title
+from tests.benchmarks.peers.workloads import SHORT, TOLERANCE
+
+PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
+
+_OURS = "Carousel"
+
+
+def page(found: dict[str, Any]) -> str:
+    """Write the page of a run.
+
+    Raises:
+        ValueError: Carousel was not among what was measured.
+    """
+    if _OURS not in found["peers"]:
+        raise ValueError(f"the run has no {_OURS} in it, only {', '.join(found['peers'])}: run all peers")
+    load = float(np.median(found["load"]))
+    return f"""# Benchmarks
+Written by `make bench-peers` from one run, wins and losses alike; not edited by hand.
+
+{found["machine"]}; {found["began"]}, {found["minutes"]:.0f} minutes.
+Load average during the rounds: {load:.1f} (median). A run keeps one server and the generator busy, so what exceeds 2
+was other work on the machine. It lowers the calls a second and stretches the times of all servers, not always alike.
+**What counts are ratios inside this run**, taken round by round, and the processor time a call. Calls a second and
+milliseconds are others on another machine, or on a quiet one: run it on yours.
+
+## How it was measured
+- {found["rounds"]} rounds after one that is not counted. In each round every measurement is made on one server after
+  the other, {found["seconds"]:g} s each, so that a busy neighbour disturbs all. Medians over the rounds, with quartiles
+  in brackets.
+- One generator in Python, a process of its own on the same cores. Closed loop: each stream asks again when it has its
+  answer. All servers get the same bytes over gRPC: the Open Inference Protocol with raw contents.
+- Every answer is compared with what ONNX Runtime gives for its sequence alone, to {TOLERANCE:g}. Only right answers
+  with the status OK count; "not right" names the others. Short sequences are those of up to {SHORT} timesteps.
+- Server CPU is of all processes of a server, from /proc, divided by all calls. Memory is resident, of all its
+  processes, with what they share counted in each. The first answer is counted from the start of the process, and each
+  server was started once before.
+- Every server has the same models with the same weights; all but those with TensorFlow run our cell graph, which needs
+  no padding. Their settings stand [below](#settings), their programs in `tests/benchmarks/peers/`.
+
+## Where another server was ahead
+The median of its ratio to Carousel with one worker process, with quartiles.
+
+{chr(10).join(_losses(found["peers"])) or "Nowhere."}
+
+## Figures
+"Carousel's times as many" is the calls a second of Carousel with one worker process, divided by the server's.
+
+{tables(found)}
+## Settings
+{chr(10).join(_settings(found["peers"]))}
+"""
+
+
+def _losses(peers: dict[str, Any]) -> Iterator[str]:
+    """Name each measurement in which a server of another kind was ahead of ours, the furthest first."""
+    for shape in SHAPES:
+        ours = peers[_OURS]["measured"].get(key(shape))
+        if not ours:
+            continue
+        for what, field, better in (("calls a second", "rate", 1), ("processor time a call", "cpu", -1)):
+            ahead = []
+            for name, peer in peers.items():
+                theirs = peer["measured"].get(key(shape))
+                if name.startswith(_OURS) or not theirs or len(theirs[field]) != len(ours[field]):
+                    continue
+                times = ratios(theirs[field], ours[field])
+                if better * (times.median - 1) > 0:
+                    ahead.append((times.median, f"{name} {times.say('x')}"))
+            if ahead:
+                ordered = ", ".join(said for _, said in sorted(ahead, reverse=better > 0))
+                yield f"- {title(shape)}, {what}: {ordered}"
+    cold = {name: Spread.of(peer["cold_seconds"]).median for name, peer in peers.items()}
+    for what, values in (("start to first answer", cold), ("memory", _resident(peers))):
+        ahead = [(value, name) for name, value in values.items() if value < values[_OURS] and name not in _own(peers)]
+        if ahead:
+            yield f"- {what}: {', '.join(f'{name} {value / values[_OURS]:.2g}x' for value, name in sorted(ahead))}"
+
+
+def _resident(peers: dict[str, Any]) -> dict[str, float]:
+    return {name: peer["resident_megabytes"] for name, peer in peers.items()}
+
+
+def _own(peers: dict[str, Any]) -> set[str]:
+    return {name for name in peers if name.startswith(_OURS)}
+
+
+def _settings(peers: dict[str, Any]) -> Iterator[str]:
+    for name, peer in peers.items():
+        packages = f"`{' '.join(peer['pinned'])}`; " if peer["pinned"] else ""
+        yield f"- {name}: {packages}{peer['settings']}"
