@@ -18,16 +18,18 @@ Each setting of `carousel serve` is a flag, an environment variable and a key of
 `{PREFIX}CONFIG` names: `--http-port`, `{PREFIX}HTTP_PORT` and `http_port` are one. A flag goes before a variable,
 that before the file, and that before the default. Durations are in seconds, sizes in bytes.
 
-Which versions of a model are served, and which labels name them, stands in a table of its own, in the file alone:
+How one model is served, which of its versions and by which labels, stands in a table of its own, in the file alone:
 
 ```toml
 [models.forecast]
 versions = [3, 5]                    # or "all"; or, in its place, keep_versions = 2
 labels = {{ stable = 3, canary = 5 }}  # clients may send a label in place of a version
+tensorflow_batches = true            # where TensorFlow serves it: as the setting of that name
 ```
 
-These tables are read again when the file changes, and on SIGHUP; other settings need a restart. A labelled version is
-served in any case. Who names neither a version nor a label gets the newest that is served.
+These tables are read again when the file changes, and on SIGHUP; other settings need a restart. There
+`tensorflow_batches` holds for versions that are loaded from then on. A labelled version is served in any case. Who
+names neither a version nor a label gets the newest that is served.
 """
 
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+EQUAL_BITS = {True: "yes", False: "NO", None: "not promised: rows share TensorFlow's calls (tensorflow_batches)"}
+
 
 def describe(folder: Path) -> list[str]:
     """Load, check and measure the version in `folder`, REPOSITORY/NAME/N, and say what it is, a line each.
@@ -20,7 +22,6 @@ def describe(folder: Path) -> list[str]:
     manifest = read_manifest(folder)
     signature = version.signature
     because = f" ({version.not_preferred_because})" if version.not_preferred_because else ""
-    bits = {True: "yes", False: "NO", None: "not promised by this engine"}[version.batch_invariant]
     rows = version.costs.rows
     alone, together = version.costs.step_seconds(1), version.costs.step_seconds(rows) / rows
     return [
@@ -31,7 +32,7 @@ def describe(folder: Path) -> list[str]:
         *_kind(version, manifest),
         f"states       {', '.join(f'{s.name} [{s.units}]' for s in version.states) or 'none'}",
         f"engine       {version.engine.name}{because}",
-        f"equal bits   {bits}",
+        f"equal bits   {EQUAL_BITS[version.batch_invariant]}",
         f"worst error  {_worst_error(folder, version)}",
         f"a timestep   {1e6 * alone:.2g} us alone, {1e6 * together:.2g} us a row with {rows} rows, on this machine",
         f"fingerprint  {version.fingerprint}",

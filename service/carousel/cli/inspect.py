@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from carousel.cli.description import describe
+from carousel.cli.description import EQUAL_BITS, describe
 
 
 def add(commands: Any) -> None:
@@ -39,5 +39,6 @@ def _served(target: str) -> list[str]:
                 *(f"  takes  {spec}" for spec in model.inputs),
                 *(f"  gives  {spec}" for spec in model.outputs),
                 f"  states {', '.join(f'{name} [{units}]' for name, units in model.states) or 'none: it rides whole'}",
+                f"  equal bits {EQUAL_BITS[model.batch_invariant]}",
             ]
     return lines or ["nothing is served there yet"]

@@ -39,6 +39,8 @@ class ModelDescription:
     Attributes:
         timesteps: The one length the model takes; None where any length will do.
         states: (name, units) of the parts of a snapshot, in order; empty for a model that cannot be live.
+        batch_invariant: Whether, as it was loaded, no answer depended on its batch by a single bit; None where that is
+            not promised.
         own_inputs, own_outputs: What the model's author declared, in their order; None where a dimension may vary.
     """
 
@@ -54,6 +56,7 @@ class ModelDescription:
     fingerprint: str
     own_inputs: tuple[TensorSpec, ...] = ()
     own_outputs: tuple[TensorSpec, ...] = ()
+    batch_invariant: bool | None = None
 
 
 def predict_request(
@@ -116,6 +119,7 @@ def description(model: pb.Model) -> ModelDescription:
         model.fingerprint,
         tuple(map(_own, model.own_inputs)),
         tuple(map(_own, model.own_outputs)),
+        model.batch_invariant if model.HasField("batch_invariant") else None,
     )
 
 

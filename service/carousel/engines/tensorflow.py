@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ _OUTPUTS = "outputs"
 class TensorFlowEngine:
     """Runs a SavedModel: by its signature `advance` where it has states, else whole, by the signature that is served.
 
-    TensorFlow's answers differ in their last bits with the rows that share a batch. So each row runs by itself.
+    TensorFlow's answers differ in their last bits with the rows that share a batch. So each row runs by itself, unless
+    `share_batches` was called.
+
+    Attributes:
+        batch_invariant: Whether each row runs by itself.
     """
 
     name = "tensorflow"
-    batch_invariant = True
 
     def __init__(self, version: Path, signature: Signature, manifest: Manifest | None = None, threads: int = 1) -> None:
         tf = _tensorflow(threads)
@@ -31,6 +35,7 @@ class TensorFlowEngine:
             self._saved = tf.saved_model.load(str(version))
         except Exception as error:  # TensorFlow's share no class below it, and all mean the same here
             raise ModelRejected(f"{version}: TensorFlow cannot load the SavedModel: {error}") from error
+        self.batch_invariant = True
         self._constant = tf.constant
         self._signature = signature
         self._states = () if manifest is None else manifest.states
@@ -44,37 +49,44 @@ class TensorFlowEngine:
 
     def run(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Advance every row by every timestep; see `Engine.run`."""
-        one = (
+        run = (
             self._answer_declared if self._signature.foreign else self._advance if self._states else self._answer_whole
         )
-        rows = [one(inputs[:, row], state[row : row + 1]) for row in range(inputs.shape[1])]
-        if len(rows) == 1:
-            outputs, following = rows[0]
-            return outputs[:, np.newaxis], following
-        return np.stack([outputs for outputs, _ in rows], axis=1), np.concatenate([after for _, after in rows])
+        rows = inputs.shape[1]
+        if rows == 1 or not self.batch_invariant:
+            return run(inputs, state)
+        each = [run(inputs[:, row : row + 1], state[row : row + 1]) for row in range(rows)]
+        return np.concatenate([outputs for outputs, _ in each], axis=1), np.concatenate([after for _, after in each])
 
-    def _answer_declared(self, row: Samples, state: Floats) -> tuple[Floats, Floats]:
+    def share_batches(self) -> bool:
+        """Let rows share calls from now on, unless the model's batch is fixed; return whether they do."""
+        self.batch_invariant = self._signature.foreign and self._signature.takes.batch is not None
+        return not self.batch_invariant
+
+    def _answer_declared(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
         """Run a SavedModel that was not exported here, by the names that its signature declares."""
-        takes, gives = self._signature.takes, self._signature.gives
-        batch = takes.batch or 1
-        tensors = {
-            # A batch that is fixed is filled with the one row.
-            name: self._constant(np.broadcast_to(tensor, (batch, *tensor.shape)))
-            for name, tensor in takes.split(row).items()
-        }
-        return gives.join({name: answer.numpy()[0] for name, answer in self._run(**tensors).items()}), state
+        takes, gives, rows = self._signature.takes, self._signature.gives, inputs.shape[1]
+        tensors = takes.split_batch([inputs[:, row] for row in range(rows)])
+        if takes.batch is not None:  # filled with the one row
+            tensors = {name: np.broadcast_to(rows_, (takes.batch, *rows_.shape[1:])) for name, rows_ in tensors.items()}
+        answers = {name: answer.numpy() for name, answer in self._run(**self._constants(tensors)).items()}
+        joined = [gives.join({name: answer[row] for name, answer in answers.items()}) for row in range(rows)]
+        return np.stack(joined, axis=1), state
 
-    def _answer_whole(self, row: Samples, state: Floats) -> tuple[Floats, Floats]:
-        answer: Floats = self._run(**{INPUTS: self._constant(row[np.newaxis])})[self._answer].numpy()
-        return (answer if self._answer == LAST_STEP else answer[0]), state
+    def _answer_whole(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
+        answer: Floats = self._run(**self._constants({INPUTS: inputs.swapaxes(0, 1)}))[self._answer].numpy()
+        return (answer[np.newaxis] if self._answer == LAST_STEP else answer.swapaxes(0, 1)), state
 
-    def _advance(self, row: Samples, state: Floats) -> tuple[Floats, Floats]:
-        tensors = {INPUTS: self._constant(row[np.newaxis])}
+    def _advance(self, inputs: Samples, state: Floats) -> tuple[Floats, Floats]:
+        tensors = {INPUTS: inputs.swapaxes(0, 1)}
         for spec, columns in zip(self._states, self._slices, strict=True):
-            tensors[spec.name] = self._constant(state[:, columns])
-        answers = self._run(**tensors)
+            tensors[spec.name] = state[:, columns]
+        answers = self._run(**self._constants(tensors))
         following = np.concatenate([answers[spec.name].numpy() for spec in self._states], axis=1)
-        return answers[_OUTPUTS].numpy()[0], following
+        return answers[_OUTPUTS].numpy().swapaxes(0, 1), following
+
+    def _constants(self, tensors: Mapping[str, Samples]) -> dict[str, Any]:
+        return {name: self._constant(tensor) for name, tensor in tensors.items()}
 
 
 def open_saved_model(version: Path, signature: Signature, manifest: Manifest | None, threads: int) -> Engine:

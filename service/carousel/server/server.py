@@ -86,7 +86,13 @@ class Server:
             idle_seconds=settings.session_idle_seconds,
         )
         self._catalog = Catalog(self._sessions, self._tell_health, drain_seconds=settings.session_drain_seconds)
-        policies = Policies(settings.keep_versions, settings.models, settings.config, read_policies)
+        policies = Policies(
+            settings.keep_versions,
+            settings.models,
+            settings.config,
+            read_policies,
+            tensorflow_batches=settings.tensorflow_batches,
+        )
         self._rollout = Rollout(
             settings.repository,
             self._catalog,

@@ -58,8 +58,13 @@ class Version:
         raise KeyError(name)
 
 
-def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Version:
+def load_version(
+    folder: Path, choice: Choice = "auto", threads: int = 1, *, tensorflow_batches: bool = False
+) -> Version:
     """Load the version in `folder`, `<repository>/<name>/<version>`: read it, check it, measure it.
+
+    With `tensorflow_batches` rows share TensorFlow's calls, where that is the engine: what they get then differs in its
+    last bits from what each gets alone, and is not promised to be equal.
 
     Raises:
         ModelRejected: It cannot be served; the message says why and what to do.
@@ -85,6 +90,8 @@ def load_version(folder: Path, choice: Choice = "auto", threads: int = 1) -> Ver
         logger.warning(
             "%s: on this machine answers depend on the batch: the promise of equal bits does not hold", folder
         )
+    if tensorflow_batches and isinstance(engine, TensorFlowEngine) and engine.share_batches():
+        equal = None
     costs = profile(engine, signature, width)
     own = fingerprint(folder)  # the manifest names the SavedModel that the graph is of, which need not be this one
     return Version(folder.parent.name, int(folder.name), signature, states, own, engine, costs, because, equal)

@@ -96,6 +96,9 @@ class Models(_Group):
     engine: Literal["auto", "onnx", "tensorflow"] = Field(
         "auto", description="onnx, tensorflow, or auto: ONNX where a model's cell graph can be trusted."
     )
+    tensorflow_batches: bool = Field(
+        False, description="Whether rows share TensorFlow's calls: more a second, but their last bits then differ."
+    )
     engine_threads: int = Field(1, ge=1, le=1024, description="Threads of an engine call; several pay for wide models.")
     lanes: int = Field(0, ge=0, le=1024, description="Engine calls that run side by side; 0 for one a core.")
     keep_versions: int = Field(1, ge=1, le=1000, description="How many of the newest versions of each model to serve.")
@@ -211,10 +214,11 @@ _Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class ModelPolicy(_Group):
-    """Which versions of one model to serve, the table [models.NAME] of the settings file; labelled ones always are."""
+    """How one model is served, the table [models.NAME] of the settings file; labelled versions always are."""
 
     keep_versions: int | None = Field(None, ge=1, le=1000, description="How many of the newest.")
     versions: Literal["all"] | tuple[_Number, ...] | None = Field(None, description='"all", or a list of numbers.')
+    tensorflow_batches: bool | None = Field(None, description="As the setting of that name, for this model alone.")
     labels: dict[str, _Number] = Field({}, description="Names that clients may use in place of a version's number.")
 
     @model_validator(mode="after")

@@ -66,6 +66,34 @@ def test_a_savedmodel_that_others_made_is_served_at_once_from_its_own_signature(
         assert disagreement(named[name], recorded) == "", name
 
 
+def calls_of(engine):
+    """Note how many rows each call of TensorFlow has."""
+    rows, run = [], engine._run
+
+    def noted(**tensors):
+        rows.append(len(next(iter(tensors.values()))))
+        return run(**tensors)
+
+    engine._run = noted
+    return rows
+
+
+@pytest.mark.parametrize("name", ["store_sales", "sentiment", "not_the_last", "fixed_batch"])
+def test_rows_share_tensorflows_calls_where_a_setting_says_so(tmp_path, name):
+    """One call for all, as near to each row's own as float32 is, and no promise of equal bits; else a call a row."""
+    folder, inputs, _ = unpacked(next(path for path in ARCHIVES if path.stem == name), tmp_path)
+    alone, shared = load_version(folder), load_version(folder, tensorflow_batches=True)
+    samples = np.stack(alone.signature.takes.pack_batch(inputs, []), axis=1)
+    samples = np.concatenate([samples] * 3, axis=1)
+    state, rows = np.zeros((samples.shape[1], 0), np.float32), samples.shape[1]
+    calls = [calls_of(version.engine) for version in (alone, shared)]
+    expected, answers = (version.engine.run(samples, state)[0] for version in (alone, shared))
+    assert disagreement(answers, expected) == ""
+    fixed = alone.signature.takes.batch
+    assert calls == [[fixed or 1] * rows, [fixed] * rows if fixed else [rows]]
+    assert (alone.batch_invariant, shared.batch_invariant) == (True, True if fixed else None)
+
+
 def test_names_shapes_and_types_that_are_not_the_authors_are_faults_by_name(tmp_path):
     """Every one at once."""
     archive = next(path for path in ARCHIVES if path.stem == "store_sales")

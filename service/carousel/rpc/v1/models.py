@@ -19,6 +19,8 @@ def write_model(version: Version, into: pb.Model) -> None:
     for state in version.states:
         into.states.add(name=state.name, units=state.units)
     into.fingerprint = version.fingerprint
+    if version.batch_invariant is not None:
+        into.batch_invariant = version.batch_invariant
     for spec in signature.takes.specs:
         _write_spec(spec, into.own_inputs.add())
     for spec in signature.gives.specs:

@@ -22,12 +22,18 @@ class Policies:
         policies: Mapping[str, ModelPolicy] | None = None,
         file: Path | None = None,
         read: Callable[[Path], Mapping[str, ModelPolicy]] = lambda _: {},
+        *,
+        tensorflow_batches: bool = False,
     ) -> None:
-        """Begin with these; `keep` newest versions are served of a model that none is for; `read` reads the `file`."""
+        """Begin with these; `read` reads the `file`.
+
+        Of a model that none is for, `keep` newest versions are served, and `tensorflow_batches` holds.
+        """
         self._policies = policies or {}
         self._read_file = read
         self._file = file
         self._keep = keep
+        self._tensorflow_batches = tensorflow_batches
         self._read: tuple[int, ...] | None = None
         self._again = threading.Event()
 
@@ -65,6 +71,11 @@ class Policies:
         if policy.versions is not None:
             return named | frozenset(policy.versions), 0
         return named, policy.keep_versions or self._keep
+
+    def tensorflow_batches(self, name: str) -> bool:
+        """Say whether rows of a model share TensorFlow's calls, of a version that is loaded from now on."""
+        own = self._policies.get(name, _NONE).tensorflow_batches
+        return self._tensorflow_batches if own is None else own
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

@@ -229,7 +229,9 @@ class Rollout:
         self._post(partial(self._add, loaded.version))
 
     def _load(self, folder: Path, found: Survey) -> _Loaded:
-        return _Loaded(load_version(folder, self._choice, self._threads), digest(folder, found))
+        batches = self._policies.tensorflow_batches(folder.parent.name)
+        version = load_version(folder, self._choice, self._threads, tensorflow_batches=batches)
+        return _Loaded(version, digest(folder, found))
 
     def _promises_more(self, name: str, number: int, spares: "list[_Spare]") -> bool:
         """Whether an older version says of itself that it has what the spare ones lost."""

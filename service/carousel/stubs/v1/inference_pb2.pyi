@@ -193,7 +193,7 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "inputs", "outputs", "input_dim", "units", "timesteps", "engine", "stateful", "states", "fingerprint", "own_inputs", "own_outputs")
+    __slots__ = ("name", "version", "inputs", "outputs", "input_dim", "units", "timesteps", "engine", "stateful", "states", "fingerprint", "own_inputs", "own_outputs", "batch_invariant")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +207,7 @@ class Model(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     OWN_INPUTS_FIELD_NUMBER: _ClassVar[int]
     OWN_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_INVARIANT_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     inputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
@@ -220,7 +221,8 @@ class Model(_message.Message):
     fingerprint: str
     own_inputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
     own_outputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., input_dim: _Optional[int] = ..., units: _Optional[int] = ..., timesteps: _Optional[int] = ..., engine: _Optional[str] = ..., stateful: bool = ..., states: _Optional[_Iterable[_Union[StateSpec, _Mapping]]] = ..., fingerprint: _Optional[str] = ..., own_inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., own_outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ...) -> None: ...
+    batch_invariant: bool
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., input_dim: _Optional[int] = ..., units: _Optional[int] = ..., timesteps: _Optional[int] = ..., engine: _Optional[str] = ..., stateful: bool = ..., states: _Optional[_Iterable[_Union[StateSpec, _Mapping]]] = ..., fingerprint: _Optional[str] = ..., own_inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., own_outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., batch_invariant: bool = ...) -> None: ...
 
 class TensorSpec(_message.Message):
     __slots__ = ("name", "dtype", "shape")

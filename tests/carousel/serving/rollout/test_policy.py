@@ -37,6 +37,18 @@ def test_a_changed_file_is_read_again_and_a_damaged_one_changes_nothing(tmp_path
     assert caplog.text.count("the version policies stay as they were") == 4
 
 
+def test_a_models_own_table_says_whether_its_rows_share_tensorflows_calls(tmp_path):
+    """Before the setting for all models, and as the file says now."""
+    file = tmp_path / "carousel.toml"
+    file.write_text("[models.small]\ntensorflow_batches = false\n")
+    policies = Policies(1, {}, file, read_policies, tensorflow_batches=True)
+    policies.refresh()
+    assert [policies.tensorflow_batches(name) for name in ("small", "other")] == [False, True]
+    file.write_text("[models.small]\ntensorflow_batches = true\n")
+    policies.refresh()
+    assert policies.tensorflow_batches("small")
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
