@@ -116,6 +116,7 @@ def found():
     theirs = fields | {"rate": [50.0], "cpu": [0.5e-4], "wrong": 3, "failed": {"INTERNAL": 2}}
     told = {
         "cold_seconds": [0.5],
+        "cold_cpu_seconds": [0.4],
         "resident_megabytes": 100,
         "installed_megabytes": None,
         "pinned": (),
@@ -142,9 +143,9 @@ def test_the_page_names_every_loss(found):
     text = page(found)
     losses = text[text.index("## Where another server was ahead") : text.index("## Figures")]
     assert "processor time a call: Other 0.5x" in losses
-    assert "- start to first answer: Other 0.5x" in losses
+    assert "- Start to first answer: Other 0.5x" in losses
     assert "calls a second" not in losses
-    assert "memory" not in losses
+    assert "Memory" not in losses
     assert "- Other: `server==1.0 numpy==2.0`; all" in text
     assert tables(found) in text
 

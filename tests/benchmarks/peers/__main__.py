@@ -20,6 +20,7 @@ PEERS = [
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.peers", description=__doc__)
     parser.add_argument("words", nargs="*", metavar="NAME", help="a part of a peer's name, as triton; all, if none")
+    parser.add_argument("--starts", type=int, default=3, help="of each server, to time its first answer")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument(
@@ -35,8 +36,10 @@ def main() -> int:
     if not chosen:
         say("peers", f"none is called so; there are {', '.join(peer.name for peer in PEERS)}")
         return 2
+    for peer in chosen:
+        say("peers", f"{peer.name}: {peer.settings}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and the servers with it
-    write(measure(chosen, asked.rounds, asked.seconds))
+    write(measure(chosen, asked.starts, asked.rounds, asked.seconds))
     sys.stdout.write(tables(read()))
     return 0
 

@@ -173,9 +173,12 @@ async def _together(target: str, work: Workload, connections: int, streams: int,
 
 def _ask(target: str, name: str, connections: int, streams: int, seconds: float) -> Outcome:
     work = workload(name)
-    if connections * streams == 1 and not work.chains:
-        return _alone(target, work, seconds)
-    return asyncio.run(_together(target, work, connections, streams, seconds))
+    try:
+        if connections * streams == 1 and not work.chains:
+            return _alone(target, work, seconds)
+        return asyncio.run(_together(target, work, connections, streams, seconds))
+    except (TimeoutError, grpc.FutureTimeoutError):
+        return Outcome(calls=1, failed={"no connection": 1})
 
 
 def main() -> None:

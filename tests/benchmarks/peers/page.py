@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measure import Spread, ratios
+from tests.benchmarks.measure import ratios
 from tests.benchmarks.peers.rounds import SHAPES, key
 from tests.benchmarks.peers.table import tables, title
 from tests.benchmarks.peers.workloads import SHORT, TOLERANCE
@@ -80,19 +80,16 @@ def _losses(peers: dict[str, Any]) -> Iterator[str]:
             if ahead:
                 ordered = ", ".join(said for _, said in sorted(ahead, reverse=better > 0))
                 yield f"- {title(shape)}, {what}: {ordered}"
-    cold = {name: Spread.of(peer["cold_seconds"]).median for name, peer in peers.items()}
-    for what, values in (("start to first answer", cold), ("memory", _resident(peers))):
-        ahead = [(value, name) for name, value in values.items() if value < values[_OURS] and name not in _own(peers)]
+    for what, field in (
+        ("Start to first answer", "cold_seconds"),
+        ("CPU to first answer", "cold_cpu_seconds"),
+        ("Memory", "resident_megabytes"),
+    ):
+        values = {name: float(np.median(peer[field])) for name, peer in peers.items()}
+        ours = values[_OURS]
+        ahead = [(each / ours, name) for name, each in values.items() if each < ours and not name.startswith(_OURS)]
         if ahead:
-            yield f"- {what}: {', '.join(f'{name} {value / values[_OURS]:.2g}x' for value, name in sorted(ahead))}"
-
-
-def _resident(peers: dict[str, Any]) -> dict[str, float]:
-    return {name: peer["resident_megabytes"] for name, peer in peers.items()}
-
-
-def _own(peers: dict[str, Any]) -> set[str]:
-    return {name for name in peers if name.startswith(_OURS)}
+            yield f"- {what}: {', '.join(f'{name} {times:.2g}x' for times, name in sorted(ahead))}"
 
 
 def _settings(peers: dict[str, Any]) -> Iterator[str]:

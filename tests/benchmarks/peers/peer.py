@@ -23,7 +23,7 @@ METHOD = "/inference.GRPCInferenceService/ModelInfer"
 INSIDE = Path(__file__).parent / "inside"
 """What runs inside the peers' environments."""
 
-_START = 120.0  # seconds to the first answer: TensorFlow is slow to import on a busy machine
+_START = 300.0  # seconds to the first answer: TensorFlow is slow to import on a busy machine
 _END = 5.0  # seconds to end after SIGTERM; MLServer takes longer, whatever is in flight
 
 # Two cores for all: a library's own pool of threads would only be in the way of the server's.
@@ -82,13 +82,14 @@ class Running:
         peer: Whose it is.
         target: Where it listens.
         cold: Seconds from the start of its process to its first answer, which was right.
+        cold_cpu: Seconds of processor time that it took by then.
     """
 
     def __init__(self, peer: Peer, first: Workload) -> None:
         """Start it, and wait for the first answer.
 
         Raises:
-            CannotRun: It ended, or there was no right answer in two minutes.
+            CannotRun: It ended, or there was no right answer in five minutes.
         """
         self.peer = peer
         peer.folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +114,7 @@ class Running:
             self.end()
             raise
         self.cold = time.perf_counter() - began
+        self.cold_cpu = self.cpu
 
     def _first_answer(self, first: Workload, port: int, until: float) -> None:
         while not _listens(port):
@@ -133,11 +135,16 @@ class Running:
                     return
 
     def _still_waiting(self, until: float, why: str) -> None:
-        if self._process.poll() is not None:
+        if self.ended:
             lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
             raise CannotRun(f"it ended with status {self._process.returncode}: {lines[-1] if lines else 'no word'}")
         if time.perf_counter() > until:
             raise CannotRun(f"it gave no answer in {_START:g} s: {why}")
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process.poll() is not None
 
     @property
     def cpu(self) -> float:
@@ -146,8 +153,8 @@ class Running:
 
     @property
     def resident(self) -> float:
-        """Megabytes, of all its processes."""
-        return sum(map(resident, processes(self._process.pid)))
+        """Megabytes, of all its processes; none of one that has ended."""
+        return 0.0 if self.ended else sum(map(resident, processes(self._process.pid)))
 
     def end(self) -> None:
         """End it, and whatever it started."""

@@ -24,8 +24,6 @@ SHAPES = (
 )
 """Workload, connections, streams on each."""
 
-_STARTS = 3  # counted, the last of them for the rounds; one before shows whether a peer runs, and warms its files
-
 
 def key(shape: tuple[str, int, int]) -> str:
     """Name a measurement: A 8x8."""
@@ -71,30 +69,36 @@ class Measured:
             self.short_p99.append(float(np.percentile(outcome.short, 99)))
 
 
-def measure(peers: Sequence[Peer], rounds: int, seconds: float) -> dict[str, Any]:
-    """Measure all that can run; return all figures, and why the others cannot."""
-    began, missing = datetime.now(UTC), {}
+def measure(peers: Sequence[Peer], starts: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Measure all that can run; return all figures, and why the others cannot.
+
+    Each is started `starts` times, in turns, after a time that is not counted: it shows whether a peer runs at all, and
+    brings its files into memory. The last time they all stay, for the rounds.
+    """
+    began = datetime.now(UTC)
     models()
-    able = []
-    for peer in peers:
-        say("peers", f"{peer.name}: {peer.settings}")
-        try:
-            peer.install()
-            with Running(peer, workload("A")):
-                able.append(peer)
-        except CannotRun as why:
-            missing[peer.name] = str(why)
-            say("peers", f"{peer.name} is left out: {why}")
-    cold: dict[str, list[float]] = {peer.name: [] for peer in able}
-    for _ in range(_STARTS - 1):
-        for peer in able:
-            with Running(peer, workload("A")) as running:
-                cold[peer.name].append(running.cold)
-            say("peers", f"{peer.name}: first answer after {running.cold:.2f} s")
+    able, missing = list(peers), dict[str, str]()
+    cold: dict[str, list[tuple[float, float]]] = {peer.name: [] for peer in peers}
     with ExitStack() as ends:
-        servers = [ends.enter_context(Running(peer, workload("A"))) for peer in able]
-        for server in servers:
-            cold[server.peer.name].append(server.cold)
+        servers = []
+        for start in range(starts + 1):
+            for peer in tuple(able):
+                try:
+                    if not start:
+                        peer.install()
+                    running = Running(peer, workload("A"))
+                except CannotRun as why:
+                    able.remove(peer)
+                    missing[peer.name] = str(why)
+                    say("peers", f"{peer.name} is left out: {why}")
+                    continue
+                say("peers", f"{peer.name}: first answer after {running.cold:.2f} s, CPU {running.cold_cpu:.2f} s")
+                if start:
+                    cold[peer.name].append((running.cold, running.cold_cpu))
+                if start == starts:
+                    servers.append(ends.enter_context(running))
+                else:
+                    running.end()
         measured, load = _rounds(servers, rounds, seconds)
         resident = {server.peer.name: server.resident for server in servers}
     return {
@@ -107,7 +111,8 @@ def measure(peers: Sequence[Peer], rounds: int, seconds: float) -> dict[str, Any
         "peers": {
             peer.name: {
                 "settings": peer.settings,
-                "cold_seconds": cold[peer.name],
+                "cold_seconds": [wall for wall, _ in cold[peer.name]],
+                "cold_cpu_seconds": [cpu for _, cpu in cold[peer.name]],
                 "resident_megabytes": resident[peer.name],
                 "pinned": peer.environment.packages if peer.environment else (),
                 "packages": peer.environment.frozen() if peer.environment else None,
@@ -134,7 +139,7 @@ def _rounds(servers: list[Running], rounds: int, seconds: float) -> tuple[dict[s
         for round_ in range(rounds + 1):
             for shape in SHAPES:
                 for server in servers:
-                    if shape[0] not in server.peer.workloads:
+                    if shape[0] not in server.peer.workloads or server.ended:
                         continue
                     before = server.cpu
                     outcome = generator.ask(server.target, *shape, seconds if round_ else seconds / 2)

@@ -39,13 +39,13 @@ def tables(found: dict[str, Any]) -> str:
             blocks.append("\n".join([f"### {title(shape)}", *_HEAD, *lines]))
     starts = [
         "### Start, memory, size",
-        "| | start to first answer, s | resident after the run, MB | environment on disk, MB |",
-        "|---|---|---|---|",
+        "| | start to first answer, s | CPU of it, s | resident after the run, MB | environment on disk, MB |",
+        "|---|---|---|---|---|",
     ]
     for name, peer in found["peers"].items():
         installed = "" if peer["installed_megabytes"] is None else f"{peer['installed_megabytes']:,.0f}"
-        cold = Spread.of(peer["cold_seconds"]).say()
-        starts.append(f"| {name} | {cold} | {peer['resident_megabytes']:,.0f} | {installed} |")
+        cold, cpu = (Spread.of(peer[field]).say() for field in ("cold_seconds", "cold_cpu_seconds"))
+        starts.append(f"| {name} | {cold} | {cpu} | {peer['resident_megabytes']:,.0f} | {installed} |")
     blocks.append("\n".join(starts))
     if found["missing"]:
         blocks.append("\n".join(f"- {name} was left out: {why}" for name, why in found["missing"].items()))
