@@ -28,7 +28,7 @@ def main() -> int:
     )
     asked = parser.parse_args()
     if asked.write_docs:
-        PAGE.write_text(page(read()))
+        PAGE.write_text(page(read(), (peer.name for peer in PEERS)))
         return 0
     chosen = [
         peer for peer in PEERS if not asked.words or any(word.lower() in peer.name.lower() for word in asked.words)

@@ -1,14 +1,14 @@
 """docs/benchmarks.md, written from one run's figures: nobody chooses which of them stand there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests.benchmarks.measure import ratios
-from tests.benchmarks.peers.rounds import SHAPES, key
-from tests.benchmarks.peers.table import tables, title
+from tests.benchmarks.peers.shapes import SHAPES
+from tests.benchmarks.peers.table import tables
 from tests.benchmarks.peers.workloads import SHORT, TOLERANCE
 
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
@@ -16,14 +16,15 @@ PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 _OURS = "Carousel"
 
 
-def page(found: dict[str, Any]) -> str:
-    """Write the page of a run.
+def page(found: dict[str, Any], names: Iterable[str]) -> str:
+    """Write the page of a run of all peers of these names.
 
     Raises:
-        ValueError: Carousel was not among what was measured.
+        ValueError: The run left some of them out for no reason, or Carousel could not run.
     """
-    if _OURS not in found["peers"]:
-        raise ValueError(f"the run has no {_OURS} in it, only {', '.join(found['peers'])}: run all peers")
+    unasked = [name for name in names if name not in found["peers"] | found["missing"]]
+    if unasked or _OURS not in found["peers"]:
+        raise ValueError(f"the last run had no {', '.join(unasked) or _OURS}: run all peers before the page is written")
     load = float(np.median(found["load"]))
     return f"""# Benchmarks
 Written by `make bench-peers` from one run, wins and losses alike; not edited by hand.
@@ -65,13 +66,13 @@ The median of its ratio to Carousel with one worker process, with quartiles.
 def _losses(peers: dict[str, Any]) -> Iterator[str]:
     """Name each measurement in which a server of another kind was ahead of ours, the furthest first."""
     for shape in SHAPES:
-        ours = peers[_OURS]["measured"].get(key(shape))
+        ours = peers[_OURS]["measured"].get(shape.key)
         if not ours:
             continue
-        for what, field, better in (("calls a second", "rate", 1), ("processor time a call", "cpu", -1)):
+        for what, (field, better) in shape.judged.items():
             ahead = []
             for name, peer in peers.items():
-                theirs = peer["measured"].get(key(shape))
+                theirs = peer["measured"].get(shape.key)
                 if name.startswith(_OURS) or not theirs or len(theirs[field]) != len(ours[field]):
                     continue
                 times = ratios(theirs[field], ours[field])
@@ -79,7 +80,7 @@ def _losses(peers: dict[str, Any]) -> Iterator[str]:
                     ahead.append((times.median, f"{name} {times.say('x')}"))
             if ahead:
                 ordered = ", ".join(said for _, said in sorted(ahead, reverse=better > 0))
-                yield f"- {title(shape)}, {what}: {ordered}"
+                yield f"- {shape.title}, {what}: {ordered}"
     for what, field in (
         ("Start to first answer", "cold_seconds"),
         ("CPU to first answer", "cold_cpu_seconds"),

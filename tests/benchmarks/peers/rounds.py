@@ -10,25 +10,13 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks.machine import machine
+from tests.benchmarks.peers.asking import Outcome
 from tests.benchmarks.peers.environment import CannotRun
-from tests.benchmarks.peers.generator import Generator, Outcome
+from tests.benchmarks.peers.generator import Generator
 from tests.benchmarks.peers.peer import Peer, Running
+from tests.benchmarks.peers.shapes import SHAPES
 from tests.benchmarks.peers.workloads import models, workload
 from tests.benchmarks.report import say
-
-SHAPES = (
-    *(("A", 1, 1), ("A", 1, 64), ("A", 8, 8)),
-    *(("B", 1, 64), ("B", 8, 8)),
-    *(("C", 1, 64), ("C", 8, 8)),
-    *(("live", 1, 64), ("live", 8, 8)),
-)
-"""Workload, connections, streams on each."""
-
-
-def key(shape: tuple[str, int, int]) -> str:
-    """Name a measurement: A 8x8."""
-    name, connections, streams = shape
-    return f"{name} {connections}x{streams}"
 
 
 @dataclass(slots=True)
@@ -63,8 +51,8 @@ class Measured:
         if outcome.latencies:
             self.cpu.append(cpu / outcome.calls)
             self.generator_cpu.append(outcome.cpu / outcome.calls)
-            for taken, latencies in ((self.p50, outcome.latencies), (self.p99, outcome.latencies)):
-                taken.append(float(np.percentile(latencies, 50 if taken is self.p50 else 99)))
+            self.p50.append(float(np.percentile(outcome.latencies, 50)))
+            self.p99.append(float(np.percentile(outcome.latencies, 99)))
         if outcome.short:
             self.short_p99.append(float(np.percentile(outcome.short, 99)))
 
@@ -131,7 +119,7 @@ def _rounds(servers: list[Running], rounds: int, seconds: float) -> tuple[dict[s
     Also gives the machine's load average after each round: more than one or two is other people's work.
     """
     measured = {
-        server.peer.name: {key(shape): Measured() for shape in SHAPES if shape[0] in server.peer.workloads}
+        server.peer.name: {shape.key: Measured() for shape in SHAPES if shape.workload in server.peer.workloads}
         for server in servers
     }
     load = []
@@ -139,12 +127,17 @@ def _rounds(servers: list[Running], rounds: int, seconds: float) -> tuple[dict[s
         for round_ in range(rounds + 1):
             for shape in SHAPES:
                 for server in servers:
-                    if shape[0] not in server.peer.workloads or server.ended:
+                    if shape.workload not in server.peer.workloads or server.ended:
                         continue
+                    own = measured[server.peer.name]
+                    rate = shape.share * (own[shape.full].rate or [0.0])[-1]
+                    if shape.share and not rate:
+                        continue  # the round that is not counted
                     before = server.cpu
-                    outcome = generator.ask(server.target, *shape, seconds if round_ else seconds / 2)
+                    asked = (shape.workload, shape.connections, shape.streams, seconds if round_ else seconds / 2, rate)
+                    outcome = generator.ask(server.target, *asked)
                     if round_:
-                        measured[server.peer.name][key(shape)].add(outcome, server.cpu - before)
+                        own[shape.key].add(outcome, server.cpu - before)
             if round_:
                 load.append(os.getloadavg()[0])
             say("peers", f"round {round_} of {rounds}" if round_ else "warm")

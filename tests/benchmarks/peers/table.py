@@ -5,17 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.benchmarks.measure import Spread, ratios
-from tests.benchmarks.peers.rounds import SHAPES, key
+from tests.benchmarks.peers.shapes import SHAPES, Shape
 from tests.benchmarks.report import FOLDER
 
 _JSON = FOLDER / "peers.json"
-
-_TITLES = {
-    "A": "Short sequences, [5, 64] -> LSTM 128 -> LSTM 256, last step",
-    "B": "Long sequences, [100, 300] -> LSTM 128, every step",
-    "C": "Lengths of 3 to 500 timesteps (lognormal), 64 -> LSTM 128 -> LSTM 256, last step",
-    "live": "Live sequences, one timestep a call by sequence_id, 64 -> LSTM 128 -> LSTM 256",
-}
 
 
 def write(found: dict[str, Any]) -> None:
@@ -34,9 +27,9 @@ def tables(found: dict[str, Any]) -> str:
     """Write what a run found as Markdown: medians over its rounds, with quartiles."""
     blocks = []
     for shape in SHAPES:
-        lines = list(_lines(found["peers"], key(shape)))
+        lines = list(_lines(found["peers"], shape))
         if lines:
-            blocks.append("\n".join([f"### {title(shape)}", *_HEAD, *lines]))
+            blocks.append("\n".join([f"### {shape.title}", *_HEAD, *lines]))
     starts = [
         "### Start, memory, size",
         "| | start to first answer, s | CPU of it, s | resident after the run, MB | environment on disk, MB |",
@@ -58,21 +51,13 @@ _HEAD = (
 )
 
 
-def title(shape: tuple[str, int, int]) -> str:
-    """Say what a measurement is of."""
-    name, connections, streams = shape
-    if connections * streams == 1:
-        return f"{_TITLES[name]}: one in flight"
-    where = "one connection" if connections == 1 else f"each of {connections} connections"
-    return f"{_TITLES[name]}: {streams} in flight on {where}"
-
-
-def _lines(peers: dict[str, Any], name: str) -> Iterator[str]:
-    measured = {peer: each["measured"][name] for peer, each in peers.items() if name in each["measured"]}
+def _lines(peers: dict[str, Any], shape: Shape) -> Iterator[str]:
+    measured = {peer: each["measured"].get(shape.key) for peer, each in peers.items()}
+    measured = {peer: each for peer, each in measured.items() if each and each["rate"]}
     ours = next(iter(measured.values()), None) if next(iter(peers), "") == "Carousel" else None
     for peer, each in measured.items():
         rate, times = Spread.of(each["rate"]), ""
-        if ours and each is not ours and min(each["rate"]):
+        if ours and each is not ours and min(each["rate"]) and not shape.share:
             times = ratios(ours["rate"], each["rate"]).say("x")
         tail = _spread(each["p99"], 1e3)
         if each["short_p99"]:
