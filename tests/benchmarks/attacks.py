@@ -213,7 +213,8 @@ def unfinished_messages(target: Target) -> Counter[str]:
         with suppress(OSError), http2.Connection(target.port) as slow:
             slow.socket.settimeout(max(0.1, target.end - time.monotonic()))
             slow.send(http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.fields(_PREDICT.encode())))
-            sent["bytes"] += slow.write(1, body, ends=False)
+            size = slow.write(1, body, ends=False)
+            sent["bytes"] += size
             sent["unfinished"] += 1
             target.wait()
 

@@ -17,7 +17,7 @@ from carousel.http.upgraded import Budget, Upgraded
 from carousel.transport import TlsFiles
 
 logger = logging.getLogger("carousel.http")
-logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # starts and ends are said by the server itself
+logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are of what strangers send: without end
 
 _END = 5.0  # seconds that open connections have to end in
 _PING = 20.0  # seconds between two pings of a WebSocket: proxies end what is silent for a minute
