@@ -7,8 +7,6 @@ fixed, so a failure comes again; FUZZ_SEED and FUZZ_MESSAGES in the environment 
 
 import os
 import random
-import socket
-from contextlib import suppress
 from typing import NamedTuple
 
 import grpc
@@ -236,33 +234,6 @@ def check(serving, caplog, count, seed):
 
 def test_no_message_over_any_rpc_is_answered_by_a_bug(server, caplog):
     check(server(), caplog, 1000, seed=20)
-
-
-def frames(chance):
-    """Make what a client of HTTP/2 may send: its preface, then frames of any kind, some with a length that lies."""
-    sent = bytearray(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-    for _ in range(chance.randint(1, 20)):
-        payload = chance.randbytes(chance.choice([0, 1, 4, 5, 8, 40, 300]))
-        length = len(payload) if chance.random() < 0.9 else chance.randrange(1 << 24)
-        stream = chance.choice([0, 1, 3, 2, 2**31 - 1])
-        sent += length.to_bytes(3, "big") + bytes([chance.randrange(12), chance.randrange(256)])
-        sent += stream.to_bytes(4, "big") + payload
-    return bytes(sent)
-
-
-def test_no_frames_of_http2_hurt_who_calls_beside_them(server, caplog):
-    serving, chance = server(), random.Random(21)
-    with Client(serving.target) as polite:
-        for _ in range(20):
-            for _ in range(10):
-                with (
-                    socket.create_connection(("127.0.0.1", serving.server.port), timeout=30) as raw,
-                    suppress(ConnectionError),  # the server may hang up at the first bad frame
-                ):
-                    raw.sendall(frames(chance))
-                    assert raw.recv(1 << 16)  # the server's settings at least
-            assert polite.predict("small", [np.ones((2, 3))], timeout=30)[0].output.shape == (2,)
-    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.soak
