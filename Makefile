@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test quick check docs format generate install tools bench bench-peers soak sbom clean
+.PHONY: help demo serve test pages quick check docs format generate install tools bench bench-peers soak sbom clean
 
 help:            ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,11 +30,14 @@ build/tools/installed: tests/tools.txt | install
 	VIRTUAL_ENV=build/tools $(BIN)/uv pip install --quiet -r $<
 	touch $@
 
-test: install tools  ## run all the tests
+test: install tools  ## run the tests
 	$(BIN)/python -m pytest
 
 quick: install   ## run the tests that need no Keras, no server and no other process: under 30 s
 	$(BIN)/python -m pytest -p tests.quick
+
+pages: install tools   ## follow the pages of docs/ that train and export, command by command
+	$(BIN)/python -m pytest -m pages
 
 soak: install tools  ## run the tests that take long
 	tests/tools images

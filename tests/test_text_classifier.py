@@ -15,6 +15,8 @@ from carousel.artifact import disagreement, read_manifest, read_vocabulary, toke
 from carousel.client import Client
 from carousel.errors import InvalidRequest
 
+pytestmark = pytest.mark.pages
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "text-classifier.md").read_text()
 SERVE = "carousel serve --repository repository"

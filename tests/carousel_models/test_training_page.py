@@ -14,6 +14,8 @@ import pytest
 from carousel.cli import main
 from carousel_models.training import tuning
 
+pytestmark = pytest.mark.pages
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/training.md").read_text("utf-8")
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

@@ -118,7 +118,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_nothing(recipe, splits, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_test_begin", "on_epoch_end"])
+@pytest.mark.parametrize("moment", ["on_test_begin", "on_epoch_end"])
 def test_whenever_the_interrupt_comes_the_checkpoint_is_of_the_epoch_that_the_model_is_of(
     recipe, splits, whole, tmp_path, moment
 ):
