@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test pages quick check docs format generate install tools bench bench-peers soak sbom clean
+.PHONY: help demo serve test slow quick check docs format generate install tools bench bench-peers soak sbom clean
 
 help:            ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,8 +36,8 @@ test: install tools  ## run the tests
 quick: install   ## run the tests that need no Keras, no server and no other process: under 30 s
 	$(BIN)/python -m pytest -p tests.quick
 
-pages: install tools   ## follow the pages of docs/ that train and export, command by command
-	$(BIN)/python -m pytest -m pages
+slow: install tools  ## run the tests that take tens of seconds each: pages that train, a watched server, old packages
+	$(BIN)/python -m pytest -m slow
 
 soak: install tools  ## run the tests that take long
 	tests/tools images

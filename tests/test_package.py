@@ -58,6 +58,7 @@ def test_the_wheel_serves_without_the_source_tree_and_without_tensorflow(wheel, 
         assert server.wait(30) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grpcio", "protobuf"), [("grpcio==1.74.0", "protobuf==6.31.1"), ("grpcio==1.85.*", "protobuf>=7,<8")]
 )

@@ -15,7 +15,7 @@ from carousel.artifact import disagreement, read_manifest, read_vocabulary, toke
 from carousel.client import Client
 from carousel.errors import InvalidRequest
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "text-classifier.md").read_text()

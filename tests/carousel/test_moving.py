@@ -197,7 +197,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("tensorflow-serving", "kserve", "triton")
 
 
-@pytest.mark.pages
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_the_pages_run_as_they_stand_but_for_folders_and_ports(page, mounted, tmp_path):
     """The server starts by the first, and the others are answered by it."""

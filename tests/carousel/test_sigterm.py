@@ -14,6 +14,21 @@ import pytest
 
 from carousel.stubs.v1.inference_pb2 import DataType, PredictRequest, Tensor
 
+LOADING = """
+import sys
+from carousel.cli import main
+from carousel.serving.rollout import rollout
+
+load = rollout.load_version
+
+def again_and_again(*arguments):
+    print("loading", flush=True)
+    while True:
+        load(*arguments)
+
+rollout.load_version = again_and_again
+sys.exit(main(["serve", *sys.argv[1:]]))
+"""
 METHOD = "/carousel.v1.InferenceService/Predict"
 STEPS = 40
 
@@ -66,6 +81,23 @@ def test_no_call_ends_by_anything_but_ok_and_unavailable(under_load, workers):
     codes = drained(under_load, workers)
     assert codes["OK"] > 0
     assert set(codes) <= {"OK", "UNAVAILABLE"}
+
+
+def test_a_load_that_is_under_way_does_not_abort_the_process(only):
+    """It is in C++ on a thread of its own, which must not come back to an interpreter that is ending."""
+    loopback = ["--host=127.0.0.1", "--port=0", "--http-host=127.0.0.1", "--http-port=0", "--drain-notice-seconds=0"]
+    command = [sys.executable, "-c", LOADING, f"--repository={only('small')}", "--engine=onnx", *loopback]
+    for _ in range(3):
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout.readline() == "loading\n"
+            time.sleep(0.2)
+            server.send_signal(signal.SIGTERM)
+            _, log = server.communicate(timeout=60)
+        finally:
+            server.kill()
+            server.wait()
+        assert server.returncode == 0, log
 
 
 @pytest.mark.soak

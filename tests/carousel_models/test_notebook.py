@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.pages
+@pytest.mark.slow
 def test_the_notebook_runs_from_fit_to_a_served_answer(tmp_path):
     """In a process of its own; the cells themselves hold the answers to Keras'."""
     notebook = json.loads((ROOT / "docs/export.ipynb").read_text("utf-8"))

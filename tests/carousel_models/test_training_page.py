@@ -14,7 +14,7 @@ import pytest
 from carousel.cli import main
 from carousel_models.training import tuning
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/training.md").read_text("utf-8")

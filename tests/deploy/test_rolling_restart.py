@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from carousel.client import Client
 from tests.deploy.callers import CLIENTS, SEQUENCES, Live, Unary
@@ -55,6 +56,7 @@ def _disturbed(servers: list[Served], repository: Path, target: str, ends: ExitS
             assert sequence.outputs().tobytes() == whole.output[last_of_each].tobytes()
 
 
+@pytest.mark.slow
 def test_a_rolling_restart_behind_clients_that_balance_loses_nothing(repository):
     """Round robin over three addresses, all three restarted: no request fails, and no live sequence breaks."""
     with ExitStack() as ends:

@@ -175,6 +175,7 @@ def test_every_rule_finds_its_numbers(prometheus):
                     assert prometheus.now(metric), f"{rule['alert']} looks at {metric}, which is not there"
 
 
+@pytest.mark.slow
 def test_the_dashboard_answers_six_questions_in_order():
     """Those that are asked when something is wrong, the first one first."""
     questions = list(dict.fromkeys(question for question, _ in panels(DASHBOARD)))

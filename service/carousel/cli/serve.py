@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("carousel.cli")
 
 _THEIRS = "tensorflow_serving."  # before the names of TensorFlow Serving's flags in what was parsed
+_REFUSED = 2  # the status where nothing was started
 
 _DESCRIPTION = """\
 Serve every model of a repository over gRPC, and metrics over HTTP. New versions are picked up as they appear.
@@ -78,9 +79,14 @@ def run(given: argparse.Namespace) -> int:
         return _refuse(*moved.faults)
     try:
         with moved.laid_out() as translated:
-            return _serve({**translated, **flags}, moved)
+            status = _serve({**translated, **flags}, moved)
     except OSError as error:  # no folder for temporary files
         return _refuse(str(error))
+    if status != _REFUSED:
+        from carousel.server import leave  # noqa: PLC0415 - as `add` says
+
+        leave(status)
+    return status
 
 
 def _serve(flags: dict[str, Any], moved: "Moved") -> int:
@@ -124,7 +130,7 @@ def _heading(group: type) -> str:
 def _refuse(*faults: str) -> int:
     for fault in faults:
         sys.stderr.write(f"carousel serve: {fault}\n")
-    return 2
+    return _REFUSED
 
 
 def _written(value: object) -> str:

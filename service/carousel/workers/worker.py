@@ -104,7 +104,7 @@ def _work(
     settings: Settings, listener: socket.socket, line: Connection, together: Connection, pulse: Connection, early: bool
 ) -> None:
     """Be one worker."""
-    from carousel.server import Server, Shared  # noqa: PLC0415 - the supervisor needs no engine
+    from carousel.server import Server, Shared, leave  # noqa: PLC0415 - the supervisor needs no engine
 
     log_to_stderr(settings.log_level, settings.log_format)
     try:
@@ -115,7 +115,7 @@ def _work(
     server.drain_on_signals()
     for target, end in ((_tell, line), (_beat, pulse)):
         threading.Thread(target=target, args=(server, end), daemon=True).start()
-    sys.exit(server.run())
+    leave(server.run())
 
 
 def _ask_for_all(line: Connection, lock: "threading.Lock") -> Readings:

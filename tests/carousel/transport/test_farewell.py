@@ -72,6 +72,8 @@ def test_a_connection_that_no_call_needs_ends_while_another_is_needed(parking):
         states = []
         idle.subscribe(states.append)
         idle.unary_unary("/t.T/Echo")(b"x", timeout=10)
+        while grpc.ChannelConnectivity.READY not in states:  # it is, and the thread that tells may be behind
+            time.sleep(0.01)
         waiting = needed.unary_unary("/t.T/Park").future(b"late", timeout=20)
         assert parking.begun.wait(10)
         parking.on_loop(parking.server.stop_accepting)

@@ -110,7 +110,7 @@ def test_layers_that_do_not_answer_as_the_savedmodel_are_refused(tmp_path, monke
         export(tmp_path / "saved", tmp_path / "repository", "wrong")
 
 
-@pytest.mark.pages
+@pytest.mark.slow
 def test_the_page_of_savedmodels_does_what_it_says(tmp_path):
     """docs/saved-models.md, command by command: served by TensorFlow as it is, by ONNX Runtime once it is lowered."""
     page = (Path(__file__).parents[3] / "docs" / "saved-models.md").read_text()

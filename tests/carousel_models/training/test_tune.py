@@ -83,6 +83,7 @@ def few(monkeypatch):
     monkeypatch.setattr(tuning, "FINALISTS", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_interrupted_and_resumed_it_finds_the_same_best(tmp_path, monkeypatch):
     """Every trial is the same to the bit, and a test split fifty times as loud changes none."""
