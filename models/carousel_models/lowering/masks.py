@@ -1,4 +1,8 @@
-"""Masked timesteps change no state: they are left out before a recurrent layer runs and its outputs put back after."""
+"""Masked timesteps change no state: they are left out before a recurrent layer runs and its outputs put back after.
+
+A mask begins at Masking or at an Embedding with mask_zero (`embedding`), goes from layer to layer as `Tensor.mask`,
+handed on by the `registry`, and is used here, by the recurrent layers (`recurrent`, `cells`, `loops`).
+"""
 
 from dataclasses import dataclass
 

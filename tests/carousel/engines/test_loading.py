@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from typing import get_args
 
 import keras
 import numpy as np
@@ -21,8 +22,9 @@ from carousel.artifact import (
     read_signature,
     write_golden,
 )
-from carousel.engines import load_engine
+from carousel.engines import ENGINES, Choice, load_engine
 from carousel.errors import ModelRejected
+from carousel.settings import Settings
 
 
 @pytest.fixture
@@ -93,6 +95,11 @@ DAMAGES = {
         "derived from another SavedModel",
     ),
 }
+
+
+def test_every_engine_can_be_asked_for_by_the_setting():
+    assert get_args(Settings.model_fields["engine"].annotation) == ("auto", *ENGINES)
+    assert get_args(Choice) == ("auto", *ENGINES)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
