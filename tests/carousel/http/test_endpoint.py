@@ -3,6 +3,7 @@
 import gzip
 import socket
 import ssl
+import sys
 import time
 
 import httpx
@@ -28,6 +29,11 @@ def test_probes_say_what_is_true(web, bare, tmp_path):
 def test_metrics_are_where_both_kinds_of_dashboards_look(web):
     for path in ("/metrics", "/monitoring/prometheus/metrics"):
         assert "carousel_serving 1.0" in web.get(path).text
+
+
+@pytest.mark.usefixtures("web")
+def test_threads_beside_that_of_http_have_their_turn_within_a_millisecond():
+    assert sys.getswitchinterval() < 1e-3
 
 
 def test_a_draining_server_says_so_and_answers_what_it_took(server):
