@@ -3,7 +3,7 @@
 from carousel.oip.contents import DATATYPES, DTYPES
 from carousel.oip.descriptions import EXTENSIONS, write_config, write_metadata, write_statistics
 from carousel.oip.infer import Infer
-from carousel.oip.infer_request import Rules, read_version
+from carousel.oip.infer_request import Rules, is_plain, read_version
 from carousel.oip.repository import Repository, write_index
 from carousel.oip.sequences import Sequences
 
@@ -15,6 +15,7 @@ __all__ = [
     "Repository",
     "Rules",
     "Sequences",
+    "is_plain",
     "read_version",
     "write_config",
     "write_index",

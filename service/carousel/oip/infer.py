@@ -1,17 +1,18 @@
 """One inference request, whatever call it came on: given to the neck, or to its live sequence."""
 
 from collections.abc import Callable
-from functools import partial
 
 from carousel.errors import CarouselError
 from carousel.oip.infer_request import InferRequest, Rules
 from carousel.oip.infer_response import write_response
 from carousel.oip.sequences import Sequences
-from carousel.serving import Pending, Requests
+from carousel.serving import Pending, Request, Requests
 from carousel.stubs.oip.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 Answer = Callable[[ModelInferResponse], None]
 Fail = Callable[[CarouselError], None]
+Keep = Callable[[Request, Pending, ModelInferResponse], None]
+"""Takes note of a request for whole sequences and of its answer, once that is given."""
 
 
 class Infer:
@@ -31,6 +32,7 @@ class Infer:
         client: str,
         answer: Answer,
         fail: Fail,
+        keep: Keep | None = None,
     ) -> Callable[[], None]:
         """Begin a request of `size` bytes, whose client waits until `deadline`; return what abandons it.
 
@@ -42,11 +44,14 @@ class Infer:
             self._sequences.feed(request, trace, client, answer, fail)
             return _stay
         asked = request.request(deadline, trace, client)
-        return self._requests.submit(asked, partial(_answer, request, answer), fail).abandon
 
+        def answered(pending: Pending) -> None:
+            response = write_response(request, pending.version, pending.sequences)
+            answer(response)
+            if keep is not None:
+                keep(asked, pending, response)
 
-def _answer(request: InferRequest, answer: Answer, pending: Pending) -> None:
-    answer(write_response(request, pending.version, pending.sequences))
+        return self._requests.submit(asked, answered, fail).abandon
 
 
 def _stay() -> None:

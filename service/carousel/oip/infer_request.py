@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carousel.artifact import INPUTS, LAST_STEP
+from carousel.artifact import INPUTS, LAST_STEP, SEQUENCE
 from carousel.errors import InvalidRequest, Violation
 from carousel.oip.contents import DATATYPES, FLOATS, INTEGERS, NUMBERS, read_tensor
 from carousel.oip.parameters import Parameters, read_parameters
@@ -230,6 +230,16 @@ class InferRequest:
 def _packed(given: dict[str, Samples], version: Version) -> bool:
     """Whether the inputs came as Carousel's one, and not by the author's names."""
     return INPUTS in given and INPUTS not in version.signature.takes.names
+
+
+def is_plain(message: ModelInferRequest) -> bool:
+    """Whether a request says nothing but one raw tensor, Carousel's own, and one output, Carousel's own too."""
+    return (
+        len(message.inputs) == len(message.outputs) == len(message.raw_input_contents) == 1
+        and not (message.id or message.parameters)
+        and message.inputs[0].name == INPUTS
+        and message.outputs[0].name in {SEQUENCE, LAST_STEP}
+    )
 
 
 def read_version(text: str) -> tuple[int, str]:

@@ -51,6 +51,44 @@ def parse(kind: type[M], message: bytes) -> M:
         raise InvalidRequest((Violation("message", found),)) from error
 
 
+def locate(message: bytes, path: tuple[int, ...]) -> tuple[int, int] | None:
+    """Find where the content of one field stands in a message that was parsed; None unless it is there just once.
+
+    Args:
+        message: The bytes.
+        path: The numbers of the fields, from the message inwards; all but the last are messages.
+
+    Returns:
+        Where its first byte stands, and where the one after its last does.
+    """
+    begin, end = 0, len(message)
+    for number in path:
+        found = [place for each, *place in _contents(memoryview(message)[:end], begin) if each == number]
+        if len(found) != 1:
+            return None
+        ((begin, end),) = found
+    return begin, end
+
+
+def _contents(data: memoryview, at: int) -> list[tuple[int, int, int]]:
+    """List the fields that have a length, from `at` on: number, begin and end of each. None of them beside a group."""
+    contents = []
+    while at < len(data):
+        tag, at = _varint(data, at)
+        kind = tag & 7
+        if kind == _LENGTH:
+            size, at = _varint(data, at)
+            contents.append((tag >> 3, at, at + size))
+            at += size
+        elif kind == _VARINT:
+            _, at = _varint(data, at)
+        elif kind in {_FIXED64, _FIXED32}:
+            at += 8 if kind == _FIXED64 else 4
+        else:
+            return []
+    return contents
+
+
 def _measure(message: bytes, kind: type[Message]) -> None:
     """Refuse more than _MAX_FIELDS fields or _MAX_NUMBERS varints. What is malformed is left to the parser."""
     numbers = 0

@@ -85,6 +85,7 @@ class Services:
             *Inference(catalog, requests, sessions, self.streams, limits).methods,
             *OpenInference(
                 catalog,
+                requests,
                 self.infer,
                 self.streams,
                 limits,

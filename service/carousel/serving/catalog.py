@@ -58,6 +58,11 @@ class Catalog:
         """The models of which a version takes requests."""
         return frozenset(self._served)
 
+    @property
+    def edition(self) -> object:
+        """Stand for the versions that take requests now: as soon as they are others, this is another object."""
+        return self._served
+
     def all_versions(self) -> list[Model]:
         """List every version there is, those on their way out among them."""
         return [*(model for versions in self._served.values() for model in versions.values()), *self._retired]

@@ -4,29 +4,35 @@ from collections.abc import Callable
 from functools import partial
 
 from carousel.access import Scope
+from carousel.artifact import INPUTS
 from carousel.errors import CarouselError
 from carousel.oip import (
     EXTENSIONS,
     Infer,
     Repository,
+    is_plain,
     read_version,
     write_config,
     write_metadata,
     write_statistics,
 )
+from carousel.rpc.forms import Forms, Mark
 from carousel.rpc.health import Health
 from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.open_inference.control import RepositoryMethods
 from carousel.rpc.open_inference.infer_stream import InferStream
 from carousel.rpc.parsing import parse
 from carousel.rpc.stream import Streams
-from carousel.serving import Catalog, Limits, Model
+from carousel.serving import Catalog, Limits, Model, Pending, Request, Requests
 from carousel.stubs.oip import open_inference_pb2 as pb
 from carousel.telemetry import version
 from carousel.transport import Call, Code, Status
 from carousel.wire import trace_of
 
 OPEN_INFERENCE: str = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+
+_ELEMENTS = (pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER,)
+_OUTPUTS = (pb.ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER,)
 
 _REFUSED = {
     "SystemSharedMemoryStatus": "shared memory is not served: send tensors in the request",
@@ -50,6 +56,7 @@ class OpenInference:
     def __init__(
         self,
         catalog: Catalog,
+        requests: Requests,
         infer: Infer,
         streams: Streams,
         limits: Limits,
@@ -64,6 +71,7 @@ class OpenInference:
         self._health = health
         self._streams = streams
         self._infer = infer
+        self._forms = Forms(requests, catalog, elements=_ELEMENTS, outputs=_OUTPUTS)
         unary: dict[str, Callable[[Call, bytes], None]] = {
             "ServerLive": self.server_live,
             "ServerReady": self.server_ready,
@@ -134,6 +142,8 @@ class OpenInference:
 
     def model_infer(self, call: Call, message: bytes) -> None:
         """Run one request."""
+        if self._forms.serve(call, message):
+            return
         request = parse(pb.ModelInferRequest, message)
         call.model, call.request_id = request.model_name, request.id
 
@@ -142,11 +152,19 @@ class OpenInference:
 
         trace = trace_of(call.metadata)
         size, failing = len(message), partial(fail, call)
-        call.on_cancel = self._infer.begin(request, size, call.deadline, trace, call.client, answer, failing)
+        mark = self._forms.mark(message) if is_plain(request) else None
+        keep = None if mark is None else partial(self._keep, mark)
+        call.on_cancel = self._infer.begin(request, size, call.deadline, trace, call.client, answer, failing, keep)
 
     def model_stream_infer(self, call: Call) -> None:
         """Run one request after another."""
         InferStream(self._infer, self._streams, call)
+
+    def _keep(self, mark: Mark, request: Request, pending: Pending, response: pb.ModelInferResponse) -> None:
+        """Keep the form of a plain request, unless its names mean the author's own tensors, which are converted."""
+        signature = pending.version.signature
+        if {INPUTS, response.outputs[0].name}.isdisjoint(signature.takes.names + signature.gives.names):
+            self._forms.keep(mark, request, pending, response.SerializeToString())
 
     def _find(self, name: str, version: str) -> Model:
         number, label = read_version(version)

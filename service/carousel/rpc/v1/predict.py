@@ -128,9 +128,10 @@ def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Te
         steps = read_steps(tensor, f"inputs[{i}]", version, limits, faults)
         inputs += steps
         places += [i] * len(steps)
+    field = "samples" if request.samples else "inputs"
     return Tensors(
         inputs,
-        lambda i, part: f"{'samples' if request.samples else 'inputs'}[{places[i]}].{part}",
+        lambda i, part: f"{field}[{places[i]}].{part}",
         return_sequences=version.signature.timewise(names) if names else request.return_sequences,
         return_state=request.return_state,
         starts=[read_start(snapshot, version) for snapshot in states] if not faults else [],
