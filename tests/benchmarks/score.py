@@ -26,13 +26,14 @@ from carousel.tensors import Floats
 from tests.benchmarks import peak, report
 from tests.benchmarks.machine import cpu_seconds, resident
 from tests.benchmarks.masked import KERAS, tensorflow
-from tests.benchmarks.measure import Timing
+from tests.benchmarks.measure import Timing, timed
 from tests.benchmarks.workloads import INPUT_DIM, flops, lognormal, sequences_of, version
 
 MILLIONS = 10
 _PART = 250_000  # timesteps
 _AT_ONCE = 10_000  # sequences that are drawn at once
 _COMPARED = 200  # sequences of each draw whose outputs are computed again, each alone
+_PRODUCTS = 100  # of sgemm at a time
 _PAUSE = 0.5  # seconds between two looks
 _LIMIT = 3600.0  # seconds a run may take
 
@@ -54,13 +55,13 @@ def main() -> None:
         lengths, expected = _written(file, carousel.load(folder))
         parts = int(lengths.sum()) // _PART
         report.say("score", f"{lengths.sum():,} timesteps of {len(lengths):,} sequences, {file.stat().st_size:,} bytes")
-        keras, gemm = [_keras(peers)], [peak.sgemm()[0]]
+        keras, gemm = [_keras(peers)], [_sgemm()]
         killed = _run(folder, file, output, until=parts // 2)
-        keras, gemm = [*keras, _keras(peers)], [*gemm, peak.sgemm()[0]]
+        keras, gemm = [*keras, _keras(peers)], [*gemm, _sgemm()]
         kept = {path: path.stat().st_mtime_ns for path in output.glob("part-*")}
         report.say("score", f"killed with {len(kept)} parts there")
         resumed = _run(folder, file, output)
-        keras, gemm = [*keras, _keras(peers)], [*gemm, peak.sgemm()[0]]
+        keras, gemm = [*keras, _keras(peers)], [*gemm, _sgemm()]
         again = sum(path.stat().st_mtime_ns != changed for path, changed in kept.items())
         missing, double, different = _compared(output, len(lengths), expected)
     paces = [_pace(killed), _pace([look for look in resumed if look.parts >= len(kept)])]
@@ -116,6 +117,14 @@ def _written(file: Path, model: carousel.LocalModel) -> tuple[np.ndarray, dict[i
 def _keras(peers: dict[str, Callable[[], Timing]]) -> float:
     """Timesteps a second of processor time, of the same layers and the same mix of lengths."""
     return sum(map(len, sequences_of("lognormal"))) / peers[KERAS]().cpu
+
+
+def _sgemm() -> float:
+    """FLOP a second of processor time, of whichever library is faster."""
+    return max(
+        _PRODUCTS * peak.FLOPS / timed(lambda product=product: [product() for _ in range(_PRODUCTS)]).cpu
+        for product in peak.products().values()
+    )
 
 
 def _run(folder: Path, file: Path, output: Path, until: int | None = None) -> list[Look]:
