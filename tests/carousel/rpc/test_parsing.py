@@ -71,6 +71,32 @@ def test_no_list_of_any_request_grows_beyond_its_bound(name):
         parse(kind, wrapped(way, b"\x01" * (parsing._MAX_NUMBERS + 1)))
 
 
+INPUTS = b"\x1a\x00" * (parsing._MAX_FIELDS + 1)
+NUMBERS = wrapped(LISTS["carousel.v1.PredictRequest.inputs.shape"][1], b"\x01" * (parsing._MAX_NUMBERS + 1))
+HIDDEN = {
+    "behind a group": b"\xfb\x07\x08\x01\xfc\x07",
+    "behind a tensor that is cut off": b"\x1a\x02\x12\x7f",
+    "behind a tensor of a group": b"\x1a\x02\x0b\x0c",
+    "behind a field of no number": b"\x02\x00",
+}
+BEHIND = {"a tensor that is cut off": b"\x1a\x02\x12\x7f", "no protobuf": b"\x0f", "half a field": b"\x1a"}
+
+
+@pytest.mark.parametrize("flood", [INPUTS, NUMBERS], ids=["inputs", "numbers"])
+@pytest.mark.parametrize("case", HIDDEN)
+def test_nothing_before_a_flood_hides_it(case, flood):
+    with pytest.raises(InvalidRequest, match="more than"):
+        parse(inference_pb2.PredictRequest, HIDDEN[case] + flood)
+
+
+@pytest.mark.parametrize("flood", [INPUTS, NUMBERS], ids=["inputs", "numbers"])
+@pytest.mark.parametrize("case", BEHIND)
+def test_nothing_behind_a_flood_hides_it(case, flood):
+    """The parser would build all of it before it finds the fault."""
+    with pytest.raises(InvalidRequest, match="more than"):
+        parse(inference_pb2.PredictRequest, flood + BEHIND[case])
+
+
 def test_every_protocol_has_such_lists():
     assert {name.split(".")[0] for name in LISTS} == {"carousel", "inference", "tensorflow"}
 
