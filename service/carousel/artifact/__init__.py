@@ -33,6 +33,7 @@ from carousel.artifact.vocabulary import (
     words_of,
     write_vocabulary,
 )
+from carousel.artifact.warmup import MAX_RECORDS, WARMUP, read_warmup
 from carousel.tensors import TensorSpec
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "LAST_STEP",
     "MANIFEST",
     "MAX_PACKED_BYTES",
+    "MAX_RECORDS",
     "MAX_VERSION",
     "PADDING",
     "SEQUENCE",
@@ -51,6 +53,7 @@ __all__ = [
     "TOLERANCE",
     "UNKNOWN",
     "VOCABULARY",
+    "WARMUP",
     "Column",
     "Golden",
     "Layout",
@@ -71,6 +74,7 @@ __all__ = [
     "read_repository",
     "read_signature",
     "read_vocabulary",
+    "read_warmup",
     "survey",
     "tokens_of",
     "versions",

@@ -14,6 +14,7 @@ from carousel import http, transport
 from carousel.batching import Admission
 from carousel.loop import Loop
 from carousel.rpc.services import Services
+from carousel.rpc.tfserving import Warming
 from carousel.server import from_settings
 from carousel.server.draining import Drain
 from carousel.serving import (
@@ -105,6 +106,7 @@ class Server:
             settle=settings.settle_seconds,
             timeout=settings.load_timeout_seconds,
             allow_fallback=settings.allow_fallback,
+            warm=Warming(limits, settings.max_message_bytes).replay,
         )
         self._loader = Loader(self._rollout, policies, self._post, every=settings.poll_seconds)
         self._services = Services(

@@ -79,12 +79,14 @@ class Rollout:
         settle: float = 0.0,
         timeout: float = 120.0,
         allow_fallback: bool = False,
+        warm: Callable[[Path, Version], None] = lambda _folder, _version: None,
     ) -> None:
         """Serve of each model in `repository` what `policies` say.
 
         `post` brings a function to the loop's thread; `add` is called there with each version loaded. Files have to
         stand still for `settle` seconds; a load that takes longer than `timeout` is waited for no more; what was
-        rejected and does not change is tried again after `pause` seconds, and then ever more rarely.
+        rejected and does not change is tried again after `pause` seconds, and then ever more rarely. `warm` is called
+        with each version loaded and its folder, on the thread that loaded it.
         """
         self._policies = policies
         self._repository = repository
@@ -94,6 +96,7 @@ class Rollout:
         self._choice: Choice = choice
         self._threads = threads
         self._allow_fallback = allow_fallback
+        self._warm = warm
         self._loading: Loads[_Loaded] = Loads(timeout)
         self._served: dict[str, dict[int, _Served]] = {}
         self._unwanted: set[str] = set()
@@ -231,6 +234,7 @@ class Rollout:
     def _load(self, folder: Path, found: Survey) -> _Loaded:
         batches = self._policies.tensorflow_batches(folder.parent.name)
         version = load_version(folder, self._choice, self._threads, tensorflow_batches=batches)
+        self._warm(folder, version)
         return _Loaded(version, digest(folder, found))
 
     def _promises_more(self, name: str, number: int, spares: "list[_Spare]") -> bool:
