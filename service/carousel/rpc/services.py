@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from carousel.access import Access
-from carousel.oip import Infer, Repository, Rules, Sequences
+from carousel.oip import Infer, Rules, Sequences
 from carousel.rpc.call_log import CallLog
 from carousel.rpc.health import HEALTH, Health
 from carousel.rpc.interceptors import (
@@ -27,7 +27,7 @@ from carousel.rpc.reflection import REFLECTION, Reflection
 from carousel.rpc.stream import Streams
 from carousel.rpc.tfserving import MODEL, PREDICTION, ModelService, PredictionService
 from carousel.rpc.v1 import INFERENCE, Inference
-from carousel.serving import Catalog, Lifecycle, Limits, Requests, Sessions
+from carousel.serving import Catalog, Lifecycle, Limits, Loader, Requests, Sessions
 from carousel.stubs.tfserving import POOL
 from carousel.transport import Call, Streaming, Unary
 
@@ -69,7 +69,7 @@ class Services:
         self,
         catalog: Catalog,
         sessions: Sessions,
-        repository: Repository,
+        repository: Loader,
         lifecycle: Lifecycle,
         limits: Limits,
         access: Access,
@@ -94,7 +94,7 @@ class Services:
                 control=options.repository_control,
             ).methods,
             *PredictionService(catalog, requests, limits).methods,
-            *ModelService(catalog, lambda: repository.rejected, limits).methods,
+            *ModelService(catalog, repository, limits, control=options.repository_control).methods,
             *self.health.methods,
         ]
         if options.reflection:

@@ -1,7 +1,7 @@
 """Every setting once, in groups; and how flags, environment and file are read."""
 
 from carousel.settings.configuration import PREFIX, SettingsRefused, read_policies, read_settings
-from carousel.settings.moving import IGNORED, REFUSED, TRANSLATED, Moved, move
+from carousel.settings.moving import IGNORED, REFUSED, TRANSLATED, Moved, move, policy_of
 from carousel.settings.settings import GROUPS, ModelPolicy, Settings
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Settings",
     "SettingsRefused",
     "move",
+    "policy_of",
     "read_policies",
     "read_settings",
 ]

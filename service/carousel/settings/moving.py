@@ -197,11 +197,12 @@ def _read_models(file: str, moved: Moved) -> None:
         if model.HasField("logging_config"):
             moved.notes.append(f"{place}: logging_config: has no meaning here: requests are not logged")
         _add(model.name, model.base_path, place, moved)
-        policies[model.name] = _policy(model)
+        policies[model.name] = policy_of(model)
     moved.set("models", policies, f"--model_config_file: {file}")
 
 
-def _policy(model: Any) -> dict[str, Any]:
+def policy_of(model: Any) -> dict[str, Any]:
+    """Read the policy in a ModelConfig of TensorFlow Serving's, as `ModelPolicy` has it."""
     policy: dict[str, Any] = {"labels": dict(model.version_labels)}
     choice = model.model_version_policy.WhichOneof("policy_choice")
     if choice == "all":

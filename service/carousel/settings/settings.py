@@ -104,7 +104,9 @@ class Models(_Group):
     keep_versions: int = Field(1, ge=1, le=1000, description="How many of the newest versions of each model to serve.")
     poll_seconds: float = Field(5.0, ge=0.01, le=_DAY, description="How often to look for new versions.")
     repository_control: bool = Field(
-        False, description="Whether RepositoryModelLoad and RepositoryModelUnload are served."
+        False,
+        description="Whether requests may change what is served: RepositoryModelLoad, RepositoryModelUnload, and "
+        "TensorFlow Serving's HandleReloadConfigRequest.",
     )
     settle_seconds: float = Field(
         1.0, ge=0, le=_DAY, description="How long a new version's files must have stood still before it is loaded."

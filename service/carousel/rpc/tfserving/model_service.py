@@ -1,23 +1,42 @@
 """The methods of tensorflow.serving.ModelService."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from pydantic import ValidationError
 
 from carousel.access import Scope
-from carousel.errors import ModelNotFound
-from carousel.rpc.interceptors import Kind, Method
+from carousel.errors import CarouselError, InvalidRequest, ModelNotFound, Violation, shortened
+from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.parsing import parse
 from carousel.rpc.tfserving.model_spec import Spec, read_spec
 from carousel.serving import Catalog, Limits
+from carousel.settings import ModelPolicy, policy_of
+from carousel.stubs.tfserving import config_pb2
 from carousel.stubs.tfserving import serving_pb2 as pb
 from carousel.transport import Call, Code, Status
 
 MODEL: str = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 
-Rejected = Callable[[], Mapping[tuple[str, int], str]]
-"""Tells why each version that cannot be served cannot, by name and number."""
-
 _STATES = pb.ModelVersionStatus
+
+
+_MAX_MODELS = 10_000
+
+
+class Rollout(Protocol):
+    """What loads models, and knows why others are not served."""
+
+    @property
+    def rejected(self) -> Mapping[tuple[str, int], str]:
+        """Why each version that cannot be served cannot, by name and number."""
+
+    def serve_only(
+        self, models: Mapping[str, tuple[Path, ModelPolicy]], then: Callable[[CarouselError | None], None]
+    ) -> None:
+        """Serve these models alone; `then` is called on the loop's thread with the error, or None."""
 
 
 class _Found(NamedTuple):
@@ -26,17 +45,18 @@ class _Found(NamedTuple):
 
 
 class ModelService:
-    """GetModelStatus; models are loaded by their folders, not by HandleReloadConfigRequest.
+    """GetModelStatus; and HandleReloadConfigRequest, where models may be changed by request.
 
     Attributes:
         methods: Its rpcs.
     """
 
-    def __init__(self, catalog: Catalog, rejected: Rejected, limits: Limits) -> None:
-        """Answer from what is in the catalog, and what was rejected."""
+    def __init__(self, catalog: Catalog, rollout: Rollout, limits: Limits, *, control: bool) -> None:
+        """Answer from what is in the catalog, and what was rejected; `control` allows reloading by request."""
         self._catalog = catalog
-        self._rejected = rejected
+        self._rollout = rollout
         self._limits = limits
+        self._control = control
         served = {"GetModelStatus": self.get_model_status, "HandleReloadConfigRequest": self.reload}
         scopes = {"HandleReloadConfigRequest": Scope.ADMIN}
         self.methods = tuple(
@@ -57,10 +77,19 @@ class ModelService:
         call.reply(response.SerializeToString())
 
     def reload(self, call: Call, message: bytes) -> None:
-        """Refuse: it is a call for administrators on a port for clients, and the repository says what is served."""
-        parse(pb.ReloadConfigRequest, message)
-        text = "models, versions and labels are read from the repository and the settings file, not from clients"
-        call.fail(Status(Code.PERMISSION_DENIED, text))
+        """Serve what the request lists, and nothing else, if that is allowed; the answer comes once it is loaded."""
+        request = parse(pb.ReloadConfigRequest, message)
+        if not self._control:
+            text = (
+                "models, versions and labels are read from the repository and the settings file, not from clients; "
+                "repository_control is off on this server"
+            )
+            call.fail(Status(Code.PERMISSION_DENIED, text))
+            return
+        if request.config.WhichOneof("config") != "model_config_list":
+            text = "ServerModelConfig type not supported by HandleReloadConfigRequest. Only model_config_list is."
+            raise InvalidRequest((Violation("", text),))
+        self._rollout.serve_only(_models(request.config.model_config_list.config), partial(_answer, call))
 
     def _found(self, spec: Spec) -> dict[int, _Found]:
         """Find the versions that are asked for, by number."""
@@ -72,7 +101,7 @@ class ModelService:
             return {number: _Found(_STATES.AVAILABLE)}
         found = {
             number: _Found(_STATES.END, reason)
-            for (name, number), reason in self._rejected().items()
+            for (name, number), reason in self._rollout.rejected.items()
             if name == spec.name
         }
         for model in self._catalog.all_versions():
@@ -84,3 +113,32 @@ class ModelService:
             which = "any versions" if spec.version is None else f"version {spec.version}"
             raise ModelNotFound(f"Could not find {which} of model {spec.shown}")
         return found
+
+
+def _models(configs: Sequence[config_pb2.ModelConfig]) -> dict[str, tuple[Path, ModelPolicy]]:
+    """Read what to serve: by name the folder of a model's versions, and which of them."""
+    if len(configs) > _MAX_MODELS:
+        raise _wrong("model_config_list", f"names {len(configs)} models, the limit is {_MAX_MODELS}")
+    models: dict[str, tuple[Path, ModelPolicy]] = {}
+    for i, config in enumerate(configs):
+        field = f"model_config_list.config[{i}]"
+        if not config.name or config.name in models:
+            raise _wrong(f"{field}.name", f"is {shortened(config.name)!r}, expected a name, and each once")
+        try:
+            models[config.name] = Path(config.base_path), ModelPolicy.model_validate(policy_of(config))
+        except ValidationError as error:
+            raise _wrong(field, "; ".join(each["msg"] for each in error.errors())) from error
+    return models
+
+
+def _answer(call: Call, error: CarouselError | None) -> None:
+    if error is not None:
+        fail(call, error)
+        return
+    response = pb.ReloadConfigResponse()
+    response.status.SetInParent()
+    call.reply(response.SerializeToString())
+
+
+def _wrong(field: str, description: str) -> InvalidRequest:
+    return InvalidRequest((Violation(field, description),))

@@ -3,12 +3,14 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from carousel.errors import CarouselError, ModelRejected
 from carousel.serving.rollout.policy import Policies
 from carousel.serving.rollout.rollout import Rollout
+from carousel.settings import ModelPolicy
 
 logger = logging.getLogger("carousel.serving.rollout")
 
@@ -58,6 +60,10 @@ class Loader:
     def unload(self, name: str, then: Then) -> None:
         """Retire a model until `load` asks for it again."""
         self._wishes.put(partial(self._answer, partial(self._rollout.unload, name), then))
+
+    def serve_only(self, models: Mapping[str, tuple[Path, ModelPolicy]], then: Then) -> None:
+        """Serve these models alone, each from the folder of its versions, by its policy."""
+        self._wishes.put(partial(self._answer, partial(self._rollout.serve_only, models), then))
 
     def _run(self) -> None:
         copying = self._rollout.copying

@@ -42,6 +42,10 @@ class Policies:
         """By model: which version each label names."""
         return {name: dict(policy.labels) for name, policy in self._policies.items() if policy.labels}
 
+    def replace(self, policies: Mapping[str, ModelPolicy]) -> None:
+        """Go by these from now on, until the file changes."""
+        self._policies = policies
+
     def read_again(self) -> None:
         """Have `refresh` read the file, changed or not. From any thread, or a signal handler."""
         self._again.set()

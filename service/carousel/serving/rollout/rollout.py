@@ -7,14 +7,14 @@ How a version is swapped: a new one is loaded and checked here, on the loader's 
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from carousel.artifact import ModelFolder, Survey, digest, read_manifest, read_repository, survey
 from carousel.engines import Choice
-from carousel.errors import CarouselError, ModelNotFound, ModelRejected
+from carousel.errors import CarouselError, InvalidRequest, ModelNotFound, ModelRejected, Violation
 from carousel.serving.catalog import Catalog
 from carousel.serving.rollout.copying import Copying
 from carousel.serving.rollout.folders import Folders
@@ -23,6 +23,7 @@ from carousel.serving.rollout.policy import Policies
 from carousel.serving.rollout.promise import Promise, promise_of, promise_written
 from carousel.serving.rollout.rejections import Rejections
 from carousel.serving.version import Version, load_version
+from carousel.settings import ModelPolicy
 
 logger = logging.getLogger("carousel.serving.rollout")
 
@@ -100,6 +101,7 @@ class Rollout:
         self._loading: Loads[_Loaded] = Loads(timeout)
         self._served: dict[str, dict[int, _Served]] = {}
         self._unwanted: set[str] = set()
+        self._only: set[str] | None = None  # None: every model that is there
         self.loads: Counter[str] = Counter()
         self.copying = Copying(settle)
         self.folders = Folders(repository)
@@ -121,7 +123,7 @@ class Rollout:
                 self._follow(name, folder)
                 for number in self._served.get(name, {}).keys() - set(folder.complete):
                     self.folders.note(self._repository / name / str(number), "holds no saved_model.pb any more")
-            elif name in self._unwanted:
+            elif self._is_unwanted(name):
                 self._follow(name, ModelFolder((0, 0), frozenset(), ()))
         self.folders.end()
         labels = self._policies.labels
@@ -131,6 +133,8 @@ class Rollout:
     def load(self, name: str) -> CarouselError | None:
         """Serve a model that was unloaded or rejected; say why it is not served, if it is not."""
         self._unwanted.discard(name)
+        if self._only is not None:
+            self._only.add(name)
         self.rejections.forget_model(name)
         self.look()
         if name in self._served:
@@ -146,10 +150,37 @@ class Rollout:
         self.look()
         return None
 
+    def serve_only(self, models: Mapping[str, tuple[Path, ModelPolicy]]) -> CarouselError | None:
+        """Serve these models alone, by these policies; say why one of them is not served, if it is not.
+
+        Each comes with the folder of its versions, which has to be the one that it has in the repository: otherwise
+        nothing changes.
+        """
+        known = read_repository(self._repository).models
+        for name, (folder, _) in models.items():
+            if name not in known:
+                return _unknown(name)
+            if folder.resolve() != (self._repository / name).resolve():
+                found = f"is {folder}, and the repository has {name!r} at {self._repository / name}"
+                return InvalidRequest((Violation("base_path", found),))
+        self._policies.replace({name: policy for name, (_, policy) in models.items()})
+        self._only = set(models)
+        self._unwanted -= self._only
+        for name in models:
+            self.rejections.forget_model(name)
+        self.look()
+        reasons = [
+            reason for (name, _), reason in self.rejections.reasons.items() if name in models.keys() - self._served
+        ]
+        return ModelRejected("; ".join(reasons)) if reasons else None
+
+    def _is_unwanted(self, name: str) -> bool:
+        return name in self._unwanted or (self._only is not None and name not in self._only)
+
     def _follow(self, name: str, folder: ModelFolder) -> None:
         """Load what a model should serve and does not, and retire what it should not."""
         named, newest = self._policies.of(name)
-        if name in self._unwanted:
+        if self._is_unwanted(name):
             named, newest = frozenset(), 0
         served = self._served.setdefault(name, {})
         spares: list[_Spare] = []
@@ -168,7 +199,7 @@ class Rollout:
         wanted = set(held if newest is None else held[-newest:] if newest else ()) | named
         for number in [number for number in served if number not in folder.present or number not in wanted]:
             del served[number]
-            self._post(partial(self._catalog.retire, name, number, at_once=name in self._unwanted))
+            self._post(partial(self._catalog.retire, name, number, at_once=self._is_unwanted(name)))
         if not served:
             del self._served[name]
 
