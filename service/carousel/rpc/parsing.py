@@ -22,7 +22,7 @@ _MAX_FIELDS = 40_000
 _MAX_NUMBERS = 1 << 20
 """Varints in the lists of a message: one byte each on the wire, up to eight in memory, and some 30 ns of parsing."""
 
-_VARINT, _LENGTH = 0, 2  # how a value is written
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # how a value is written
 _SIZES = {1: 8, 5: 4, 3: 0, 4: 0}  # bytes of the values of a fixed size; the begin and the end of a group have none
 _NUMBERS = object()  # what a list of varints holds
 _LONGEST = 10  # bytes of a varint
