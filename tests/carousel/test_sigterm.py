@@ -21,10 +21,10 @@ from carousel.serving.rollout import rollout
 
 load = rollout.load_version
 
-def again_and_again(*arguments):
+def again_and_again(*arguments, **options):
     print("loading", flush=True)
     while True:
-        load(*arguments)
+        load(*arguments, **options)
 
 rollout.load_version = again_and_again
 sys.exit(main(["serve", *sys.argv[1:]]))

@@ -16,6 +16,7 @@ from carousel.stubs.v1 import inference_pb2 as pb
 
 _FIRST_DELAY = 0.05  # seconds before the second try; the first is made at once
 _LONGEST_DELAY = 1.0  # seconds
+_SHOWN = 32  # characters of a key that go to the server; the number beside them is what tells one from another
 
 
 class Link(Protocol):
@@ -164,7 +165,7 @@ class Reconnect:
                 return
             self._links[self._current] = {}
         link = session.link = self._current
-        session.name = f"{session.key}~{next(self._numbers)}"
+        session.name = f"{session.key[:_SHOWN]}~{next(self._numbers)}"
         self._links[link][session.name] = session
         for request in session.journal.replay():
             request.key = session.name

@@ -234,10 +234,10 @@ def test_a_stuck_load_is_seen_and_holds_up_no_other(follow, monkeypatch, caplog)
     followed = follow(timeout=0.2)
     real, go_on = following.load_version, threading.Event()
 
-    def slow(folder, *rest):
+    def slow(folder, *rest, **options):
         if folder.name == "2":
             go_on.wait(60)
-        return real(folder, *rest)
+        return real(folder, *rest, **options)
 
     monkeypatch.setattr(following, "load_version", slow)
     followed.rollout._loading._timeout = 0.2
