@@ -16,11 +16,12 @@ _DEPTH = 2
 _MAX_DEPTH = 8
 _MAX_KEYS = 64  # simdjson looks a key up by going through all of them
 _MAX_LISTS = 100_000  # each is looked at from here
+_MAX_VALUES = 20_000  # that are not numbers of an array
 _MIN_NUMBERS = 32  # of a list that is read so: a shorter one stays a list
 _MAX_INT = 2.0**63
 
-_SMALL = 2 << 20
-"""Bytes of a document whose memory is used again. simdjson needs up to sixteen times as much."""
+_LARGE = 16 << 20  # bytes of a document; simdjson needs up to sixteen times as much
+_SMALL = 2 << 20  # bytes of one whose memory is used again
 
 _spare: collections.deque[simdjson.Parser] = collections.deque(maxlen=1)
 """A parser with memory, for the next document. One that failed is none: something may still refer to what it read."""
@@ -38,6 +39,8 @@ def read_arrays(body: bytes) -> Any:
     Raises:
         Unfit: It is no JSON, or has what simdjson reads in another way than other readers.
     """
+    if len(body) > _LARGE:
+        raise Unfit
     brackets = np.count_nonzero(np.frombuffer(body, np.uint8) == ord("["))  # four times as fast as `bytes.count`
     if brackets > _MAX_LISTS or body.startswith(codecs.BOM_UTF8):  # which simdjson passes over
         raise Unfit
@@ -62,25 +65,26 @@ class _Reading:
 
     Attributes:
         lists: How many were met.
+        values: How many were met that are not numbers of an array.
     """
 
     def __init__(self) -> None:
         self.lists = 0
+        self.values = 0
 
     def value(self, element: Any, depth: int) -> Any:
         """Read a value this deep in the document."""
+        self.values += 1
+        if depth > _MAX_DEPTH or self.values > _MAX_VALUES:
+            raise Unfit
         if isinstance(element, simdjson.Object):
-            keys = list(element)
-            if depth >= _MAX_DEPTH or len(keys) > _MAX_KEYS or "\0" in "".join(keys):  # where simdjson's look-up ends
-                raise Unfit
-            if len(set(keys)) < len(keys):
-                raise Unfit  # of keys that come twice it finds the first, and the last one counts
+            keys = list(element) if len(element) <= _MAX_KEYS else []
+            if len(set(keys)) < len(element) or "\0" in "".join(keys):
+                raise Unfit  # of keys that come twice simdjson finds the first, and the last counts; zero ends a key
             return {key: self.value(element[key], depth + 1) for key in keys}
         if isinstance(element, simdjson.Array):
             if depth >= _DEPTH and (shape := _shape(element)) is not None:
                 return self.array(element, shape)
-            if depth >= _MAX_DEPTH or len(element) > _MAX_LISTS:
-                raise Unfit
             self.lists += 1
             return [self.value(each, depth + 1) for each in element]
         return element

@@ -22,7 +22,7 @@ logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are o
 
 _END = 5.0  # seconds that open connections have to end in
 _PING = 20.0  # seconds between two pings of a WebSocket: proxies end what is silent for a minute
-_TURN = 50e-6
+_TURN = 20e-6
 """Seconds after which a thread of this process may have the interpreter that another one holds.
 
 Python's own 5 ms begin anew whenever the holder lets go for a system call, and HTTP's thread does so more often: the

@@ -82,6 +82,8 @@ UNFIT = {
     "deep": '{"instances": ' + "[" * 2000 + "]" * 2000 + "}",
     "a little deep": '{"instances": ' + '{"a": ' * 500 + "1" + "}" * 501,
     "many keys": json.dumps({str(i): i for i in range(10_000)}),
+    "many objects": json.dumps({"instances": [{"a": 1}] * 20_000}),
+    "many numbers beside each other": json.dumps({"instances": [1] * 20_000}),
     "many lists": json.dumps({"instances": [[[]] * 60_000, [[]] * 60_000]}),
     "half a pair": f'{{"instances": [{TEXT}], "a": "\\ud800"}}',
 }
@@ -96,6 +98,11 @@ def test_what_simdjson_reads_in_another_way_is_left_to_the_usual_reader(case):
 def test_bytes_that_are_no_text_are_left_to_the_usual_reader():
     with pytest.raises(Unfit):
         read_arrays(b'{"a": "\xff", "instances": [' + TEXT.encode() + b"]}")
+
+
+def test_a_document_for_which_it_would_take_much_memory_is_left_to_the_usual_reader():
+    with pytest.raises(Unfit):
+        read_arrays(b'{"instances": [[' + b"0," * 9_000_000 + b"0]]}")
 
 
 def test_a_large_document_is_read_as_a_small_one():
