@@ -1,6 +1,6 @@
 """Attackers, bounded in count and time: `python -m tests.benchmarks.attacks NAME GRPC_PORT HTTP_PORT SECONDS`.
 
-Each runs in a process of its own, at the lowest priority: a real one has a machine of its own. It prints what it did
+Each runs in a process of its own, at a low priority: a real one has a machine of its own. It prints what it did
 as one line of JSON when its time is over. The messages are those of the tests, sent again and again.
 """
 
@@ -315,7 +315,7 @@ ATTACKS: dict[str, Callable[[Target], Counter[str]]] = {
 
 def main(name: str, port: str, http_port: str, seconds: str) -> None:
     """Attack, and print what was done."""
-    os.nice(19)
+    os.nice(10)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     done = ATTACKS[name](Target(int(port), int(http_port), float(seconds)))
