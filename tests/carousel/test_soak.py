@@ -220,6 +220,7 @@ class Workers:
         command = [sys.executable, "-m", "carousel", "serve", "--repository", str(repository), "--workers", "2"]
         loopback = ["--host", "127.0.0.1", "--port", "0", "--http-host", "127.0.0.1", "--http-port", "0"]
         quick = ["--poll-seconds", "0.5", "--settle-seconds", "0.2", "--drain-notice-seconds", "0"]
+        quick += ["--worker-timeout-seconds", "60"]  # a machine that others use too may stand still for some
         self.log = log
         with log.open("w") as errors:
             self.process = subprocess.Popen(
@@ -250,6 +251,7 @@ class Workers:
 
     def measure(self):
         """Megabytes and descriptors of the survivor and of the supervisor."""
+        assert self.survivor in self.workers, f"worker {self.survivor} is gone: {self.log.read_text()[-2000:]}"
         measured = []
         for pid in (self.survivor, self.process.pid):
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
