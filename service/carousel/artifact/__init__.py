@@ -21,6 +21,7 @@ from carousel.artifact.signature import (
     SEQUENCE,
     SERVING,
     Signature,
+    other_functions,
     read_signature,
 )
 from carousel.artifact.survey import Survey, digest, survey
@@ -69,6 +70,7 @@ __all__ = [
     "disagreement",
     "distance",
     "fingerprint",
+    "other_functions",
     "read_golden",
     "read_manifest",
     "read_repository",

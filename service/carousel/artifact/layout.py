@@ -11,7 +11,7 @@ The author of a model may have named several of each, with shapes of their own. 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -100,6 +100,14 @@ class Layout:
         """Whether any tensor of these names, or of all, has the sequence's timesteps."""
         chosen = set(self.names if names is None else names)
         return any(column.timewise for column in self.columns if column.spec.name in chosen)
+
+    def of_any_length(self) -> "Layout":
+        """Give the same with any number of timesteps."""
+        columns = [
+            replace(c, spec=replace(c.spec, shape=(c.spec.shape[0], None, *c.spec.shape[2:]))) if c.timewise else c
+            for c in self.columns
+        ]
+        return replace(self, columns=tuple(columns), timesteps=None)
 
     def pack(self, tensors: Mapping[str, Samples], faults: list[Violation], packed: int = 0) -> Samples | None:
         """Check one sample and put its tensors side by side.
@@ -219,6 +227,11 @@ def layout_of(specs: Sequence[TensorSpec], *, taken: bool) -> Layout:
     if not specs:
         raise ValueError("there is none")
     for spec in specs:
+        if spec.dtype == "string":
+            raise ValueError(
+                f"{spec}: strings are not served. Save the layers that follow TextVectorization or StringLookup as a "
+                "model of their own, and send the tokens that these give"
+            )
         if spec.dtype not in _NUMBERS:
             raise ValueError(f"{spec}: only numbers are served")
         if None in spec.shape[2:]:

@@ -167,18 +167,18 @@ class Signature:
         return (self.last_step,) if self.sequence is None else (self.sequence, self.last_step)
 
 
-def read_signature(version: Path) -> Signature:
+def read_signature(version: Path, function: str = "") -> Signature:
     """Read the signature of the SavedModel in the folder `version`.
 
     Without a manifest beside it, it was not exported by Carousel: it is served from its own signature, by its own
-    names, whatever these are.
+    names, whatever these are. It may have several, and `function` names another than the one that is served.
 
     Raises:
         ModelRejected: There is no readable SavedModel, or its signature is not one that Carousel serves.
     """
     definitions = _definitions(version / "saved_model.pb")
     if not (version / FOLDER / MANIFEST).exists():
-        return _foreign(version, definitions)
+        return _foreign(version, definitions, function)
     if SERVING not in definitions:
         raise ModelRejected(f"{version}: the SavedModel has no signature {SERVING!r}, only {sorted(definitions)}")
     inputs = _specs(definitions[SERVING].inputs)
@@ -194,7 +194,14 @@ def read_signature(version: Path) -> Signature:
     return signature
 
 
-def _foreign(version: Path, definitions: Mapping[str, SignatureDef]) -> Signature:
+def other_functions(version: Path, signature: Signature) -> list[str]:
+    """Name the further signatures of a SavedModel that others made, beside `signature`, which is served."""
+    if not signature.foreign:
+        return []
+    return sorted(_definitions(version / "saved_model.pb").keys() - _NEVER - {signature.function})
+
+
+def _foreign(version: Path, definitions: Mapping[str, SignatureDef], function: str) -> Signature:
     """Lay the inputs and outputs that somebody else declared side by side."""
     names = sorted(definitions.keys() - _NEVER)
     if SERVING not in names and len(names) != 1:
@@ -202,7 +209,7 @@ def _foreign(version: Path, definitions: Mapping[str, SignatureDef]) -> Signatur
             f"{version}: the SavedModel has the signatures {names}, and none is {SERVING!r}: save it again with that "
             "one, as tf.saved_model.save(..., signatures={'serving_default': ...})"
         )
-    function = SERVING if SERVING in names else names[0]
+    function = function or (SERVING if SERVING in names else names[0])
     sides = []
     for side, infos in (("takes", definitions[function].inputs), ("gives", definitions[function].outputs)):
         specs = sorted(_specs(infos).values(), key=lambda spec: _natural(spec.name))

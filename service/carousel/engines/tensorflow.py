@@ -1,11 +1,12 @@
 """The reference engine: the SavedModel itself, on TensorFlow. Serves what has no cell graph."""
 
 import contextlib
+import copy
 import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -57,6 +58,12 @@ class TensorFlowEngine:
             return run(inputs, state)
         each = [run(inputs[:, row : row + 1], state[row : row + 1]) for row in range(rows)]
         return np.concatenate([outputs for outputs, _ in each], axis=1), np.concatenate([after for _, after in each])
+
+    def of(self, signature: Signature) -> Self:
+        """Give another signature of the same SavedModel, one that others made, without loading it again."""
+        other = copy.copy(self)
+        other._signature, other._run = signature, self._saved.signatures[signature.function]  # noqa: SLF001 - its own
+        return other
 
     def share_batches(self) -> bool:
         """Let rows share calls from now on, unless the model's batch is fixed; return whether they do."""

@@ -143,7 +143,8 @@ class Catalog:
                 logger.info("unloaded %s version %d", model.version.name, model.version.number)
 
     def _retire(self, model: Model, *, at_once: bool = False) -> None:
-        model.closing = True
+        for each in (model, *model.others.values()):
+            each.closing = True
         self._retired[model] = self._clock() + self._drain_seconds
         version, live = model.version, self._sessions.held_by(model)
         drains = f"; its {live} live sequences have {self._drain_seconds:g} s" if live else ""

@@ -52,7 +52,8 @@ def faces(version: Version) -> Mapping[str, Face]:
     """Give every signature of a version by name.
 
     `serving_default` is the author's own, and so is `serve`, as Keras 3 names it beside that. Where that is one output,
-    `sequence` gives every timestep's and `last_step` the last one's, whichever of them the author chose.
+    `sequence` gives every timestep's and `last_step` the last one's, whichever of them the author chose. Further
+    signatures of a SavedModel that others made are there by their own names.
     """
     signature = version.signature
     takes, gives = signature.takes, signature.gives
@@ -64,7 +65,8 @@ def faces(version: Version) -> Mapping[str, Face]:
             found[SEQUENCE] = Face(SEQUENCE, takes, Layout((Column(every_step, 0, units, timewise=True),)))
         last = TensorSpec(LAST_STEP, "float32", (None, units))
         found[LAST_STEP] = Face(LAST_STEP, takes, Layout((Column(last, 0, units, timewise=False),)))
-    return found
+    others = {name: Face(name, each.signature.takes, each.signature.gives) for name, each in version.others.items()}
+    return found | others
 
 
 def stateful_face(version: Version) -> Face | None:

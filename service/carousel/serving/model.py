@@ -32,7 +32,8 @@ class Model:
 
     Attributes:
         version: What was loaded.
-        counters: What it did.
+        counters: What it did, its `others` too.
+        others: The further signatures of its version, by name.
         closing: Whether it is being unloaded: it takes no more requests.
         spent: Seconds of engine work, as predicted, by which the loop shares itself out fairly.
         answered_at: When a sequence was last answered, in seconds on the clock; 0.0 before the first.
@@ -54,6 +55,11 @@ class Model:
         """
         self.version = version
         self.counters = ModelCounters()
+        self.others = {
+            name: Model(other, admission, post, clock, begin, lanes) for name, other in version.others.items()
+        }
+        for other in self.others.values():
+            other.counters = self.counters
         self.closing = False
         self.spent = 0.0
         self.answered_at = 0.0
@@ -80,12 +86,12 @@ class Model:
     @property
     def running(self) -> int:
         """Sequences in the batches."""
-        return self._scheduler.running
+        return self._scheduler.running + sum(other.running for other in self.others.values())
 
     @property
     def waiting(self) -> int:
         """Sequences that wait for their first tick, or are parked."""
-        return self._scheduler.waiting
+        return self._scheduler.waiting + sum(other.waiting for other in self.others.values())
 
     @property
     def backlog(self) -> float:
@@ -104,7 +110,7 @@ class Model:
             counters=self.counters.copy(),
             running=self.running,
             waiting=self.waiting,
-            backlog_seconds=self.backlog,
+            backlog_seconds=self.backlog + sum(other.backlog for other in self.others.values()),
             sessions=sessions,
         )
 
@@ -160,10 +166,13 @@ class Model:
 
     def late_seconds(self, now: float) -> float:
         """Say by how much a tick on another thread is late; 0.0 if none is."""
-        return max([0.0, *(now - late_at for late_at in self._away.values())])
+        others = [other.late_seconds(now) for other in self.others.values()]
+        return max([0.0, *others, *(now - late_at for late_at in self._away.values())])
 
     def close(self) -> None:
         """Give the engine's own threads back. Only when no sequence is here any more."""
+        for other in self.others.values():
+            other.close()
         if self._own is not None:
             self._own.shutdown(wait=False)
 

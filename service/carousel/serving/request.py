@@ -38,6 +38,7 @@ class Request:
         deadline: Seconds on the loop's clock; inf where there is none.
         trace: The id of the trace that the request is part of; "" without one.
         client: Whose it is, for fair shares.
+        signature: Which of the version's `others` runs it; any other name is what the version is served by.
         named: Whether its tensors come by the names of the model's author: what has no timesteps is sent once then.
     """
 
@@ -52,6 +53,7 @@ class Request:
     deadline: float = math.inf
     trace: str = ""
     client: str = ""
+    signature: str = ""
     named: bool = False
 
 
@@ -174,6 +176,7 @@ class Requests:
                 `answer` nor `fail` is called then.
         """
         model = self._catalog.find(request.model, request.version, request.label)
+        model = model.others.get(request.signature, model)
         try:
             held = self._admit(request, model)
             tensors = request.read(model.version)

@@ -1,12 +1,13 @@
 """A model version as it was loaded: what it takes, what runs it, what its ticks cost."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from carousel.artifact import Signature, State, fingerprint, read_manifest, read_signature
+from carousel.artifact import Signature, State, fingerprint, other_functions, read_manifest, read_signature
 from carousel.batching import Costs
 from carousel.engines import Choice, Engine, TensorFlowEngine, check_invariance, load_engine, profile
 from carousel.errors import ModelRejected
@@ -28,6 +29,7 @@ class Version:
         not_preferred_because: Why no engine before this one in ENGINES serves it; empty where it is the first.
         batch_invariant: Whether on this machine no answer depended on its batch or chunks by a single bit; None where
             the engine does not promise it.
+        others: Further signatures of a SavedModel that others made, by name, each as a version of its own.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Version:
     costs: Costs
     not_preferred_because: str
     batch_invariant: bool | None
+    others: "Mapping[str, Version]" = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
@@ -94,7 +97,25 @@ def load_version(
         equal = None
     costs = profile(engine, signature, width)
     own = fingerprint(folder)  # the manifest names the SavedModel that the graph is of, which need not be this one
-    return Version(folder.parent.name, int(folder.name), signature, states, own, engine, costs, because, equal)
+    version = Version(folder.parent.name, int(folder.name), signature, states, own, engine, costs, because, equal)
+    if not isinstance(engine, TensorFlowEngine):
+        return version
+    return replace(version, others=dict(_others(folder, version, engine)))
+
+
+def _others(folder: Path, version: Version, engine: TensorFlowEngine) -> Iterator[tuple[str, Version]]:
+    """Measure every further signature that can be served; the log says why one cannot."""
+    for name in other_functions(folder, version.signature):
+        try:
+            signature = read_signature(folder, name)
+            own = engine.of(signature)
+            signature = replace(signature, min_timesteps=_min_timesteps(folder, own, signature))
+        except ModelRejected as error:
+            logger.warning("%s", error)
+        else:
+            equal = check_invariance(own, signature, 0) if own.batch_invariant else None
+            costs = profile(own, signature, 0)
+            yield name, replace(version, signature=signature, engine=own, costs=costs, batch_invariant=equal)
 
 
 def _min_timesteps(folder: Path, engine: Engine, signature: Signature) -> int:

@@ -120,6 +120,7 @@ def _request(version: Version, face: Face, samples: list[Samples], deadline: flo
         deadline=deadline,
         trace=trace,
         client=client,
+        signature=face.name,
     )
 
 

@@ -54,6 +54,7 @@ class Prediction:
             deadline=deadline,
             trace=trace,
             client=client,
+            signature=self._spec.signature,
             named=True,
         )
 
