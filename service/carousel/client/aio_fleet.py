@@ -2,20 +2,18 @@
 
 import itertools
 from asyncio import Future
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Self
 
 import grpc
-from numpy.typing import ArrayLike
 
 from carousel.client.journal import Journal
-from carousel.client.messages import Prediction, raised
+from carousel.client.messages import Prediction, Steps, live_steps, raised
 from carousel.client.reconnect import Reconnect, Session
 from carousel.client.tasks import CLOSED, Link, Lock, Runner, Semaphore, pending, result
 from carousel.errors import Cancelled, CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire import as_samples, write_tensor
 
 
 class AsyncLiveSequence:
@@ -31,8 +29,11 @@ class AsyncLiveSequence:
         """The caller's name for it."""
         return self._session.key
 
-    async def feed(self, steps: ArrayLike, *, return_state: bool = False) -> Prediction:
-        """Take new timesteps, [timesteps, input_dim], and wait for their answer.
+    async def feed(self, steps: Steps, *, return_state: bool = False) -> Prediction:
+        """Take new timesteps, and wait for their answer.
+
+        They are [timesteps, input_dim], [timesteps] of tokens, or a mapping: each input by the name that the model's
+        author gave it, what has no timesteps too.
 
         Raises:
             CarouselError: The sequence ended: one of the classes of `carousel.errors`, as the server raised it, or
@@ -40,8 +41,8 @@ class AsyncLiveSequence:
         """
         return await result(await self.send(steps, return_state=return_state))
 
-    async def send(self, steps: ArrayLike, *, return_state: bool = False) -> Future[Prediction]:
-        """Take new timesteps, [timesteps, input_dim], and give their answer's future.
+    async def send(self, steps: Steps, *, return_state: bool = False) -> Future[Prediction]:
+        """Take new timesteps, as `feed` does, and give their answer's future.
 
         Waits while too many messages of the fleet are unanswered. Raises as `feed` does.
         """
@@ -91,6 +92,7 @@ class AsyncFleet:
         return_sequences: bool = False,
         initial_state: bytes = b"",
         window: int = 0,
+        outputs: Sequence[str] = (),
     ) -> AsyncLiveSequence:
         """Begin a live sequence. The server hears of it with its first timesteps.
 
@@ -101,17 +103,22 @@ class AsyncFleet:
             return_sequences: Every timestep's output, not the last one's of each message alone.
             initial_state: A state to start from, as returned earlier.
             window: How many timesteps to keep; see `live`.
+            outputs: Names of the outputs that are wanted; see `live`.
         """
-        session = self._session(model, key, version, return_sequences, initial_state, window)
+        opening = pb.Open(
+            model=model,
+            version=version,
+            return_sequences=return_sequences,
+            initial_state=initial_state,
+            window=window,
+            outputs=outputs,
+        )
+        session = self._session(str(next(self._numbers)) if key is None else key, opening)
         return AsyncLiveSequence(self, session, partial(self._leave, session))
 
-    def only(
-        self, model: str, version: int, return_sequences: bool, initial_state: bytes, window: int
-    ) -> AsyncLiveSequence:
+    def only(self, opening: pb.Open) -> AsyncLiveSequence:
         """Begin the only live sequence of this fleet, which closes with it."""
-        return AsyncLiveSequence(
-            self, self._session(model, model, version, return_sequences, initial_state, window), self.close
-        )
+        return AsyncLiveSequence(self, self._session(opening.model, opening), self.close)
 
     def close(self) -> None:
         """Close every sequence and the stream; whatever is unanswered is given up."""
@@ -124,26 +131,16 @@ class AsyncFleet:
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    def _session(
-        self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes, window: int
-    ) -> Session:
-        opening = pb.Open(
-            model=model,
-            version=version,
-            return_sequences=return_sequences,
-            initial_state=initial_state,
-            window=window,
-        )
-        return Session(str(next(self._numbers)) if key is None else key, Journal(opening, self._snapshot_every))
+    def _session(self, key: str, opening: pb.Open) -> Session:
+        return Session(key, Journal(opening, self._snapshot_every))
 
-    async def _send(self, session: Session, steps: ArrayLike, return_state: bool) -> Future[Prediction]:
-        tensor = pb.Tensor()
-        write_tensor(as_samples(steps), tensor)
+    async def _send(self, session: Session, steps: Steps, return_state: bool) -> Future[Prediction]:
+        request = live_steps(steps)
         await self._room.acquire()
         answer = pending()
         try:
             with self._lock:
-                self._reconnect.feed(session, tensor, answer, return_state=return_state)
+                self._reconnect.feed(session, request, answer, return_state=return_state)
         except CarouselError:
             self._room.release()
             raise

@@ -90,6 +90,7 @@ class Client:
         return_sequences: bool = False,
         initial_state: bytes = b"",
         window: int = 0,
+        outputs: collections.abc.Sequence[str] = (),
         snapshot_every: int = 64,
         timeout: float = 60.0,
     ) -> LiveSequence:
@@ -105,12 +106,22 @@ class Client:
             initial_state: A state to start from, as returned earlier.
             window: How many timesteps to keep: each new one is answered as `predict` would answer the last so many. 0
                 is what the model takes, where that is fixed, else the model's own state goes on.
+            outputs: Names of the outputs that are wanted. With mappings all that the author named, if none is.
             snapshot_every: Ask for a snapshot with every so many messages; those since it are kept, and sent again if
                 the server is lost.
             timeout: Seconds to search for another server, before Unreachable is raised.
         """
         fleet = self.fleet(snapshot_every=snapshot_every, timeout=timeout)
-        return fleet.only(model, version, return_sequences, initial_state, window)
+        return fleet.only(
+            pb.Open(
+                model=model,
+                version=version,
+                return_sequences=return_sequences,
+                initial_state=initial_state,
+                window=window,
+                outputs=outputs,
+            )
+        )
 
     def fleet(self, *, snapshot_every: int = 64, timeout: float = 60.0, max_unanswered: int = 1024) -> Fleet:
         """Open a stream for any number of live sequences.

@@ -3,21 +3,19 @@
 # Written by .ci/blocking_client.py from aio_fleet.py; do not edit.
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Self
 
 import grpc
-from numpy.typing import ArrayLike
 
 from carousel.client.journal import Journal
-from carousel.client.messages import Prediction, raised
+from carousel.client.messages import Prediction, Steps, live_steps, raised
 from carousel.client.reconnect import Reconnect, Session
 from carousel.client.threads import CLOSED, Link, Lock, Runner, Semaphore, pending, result
 from carousel.errors import Cancelled, CarouselError
 from carousel.stubs.v1 import inference_pb2 as pb
-from carousel.wire import as_samples, write_tensor
 
 
 class LiveSequence:
@@ -33,8 +31,11 @@ class LiveSequence:
         """The caller's name for it."""
         return self._session.key
 
-    def feed(self, steps: ArrayLike, *, return_state: bool = False) -> Prediction:
-        """Take new timesteps, [timesteps, input_dim], and wait for their answer.
+    def feed(self, steps: Steps, *, return_state: bool = False) -> Prediction:
+        """Take new timesteps, and wait for their answer.
+
+        They are [timesteps, input_dim], [timesteps] of tokens, or a mapping: each input by the name that the model's
+        author gave it, what has no timesteps too.
 
         Raises:
             CarouselError: The sequence ended: one of the classes of `carousel.errors`, as the server raised it, or
@@ -42,8 +43,8 @@ class LiveSequence:
         """
         return result(self.send(steps, return_state=return_state))
 
-    def send(self, steps: ArrayLike, *, return_state: bool = False) -> Future[Prediction]:
-        """Take new timesteps, [timesteps, input_dim], and give their answer's future.
+    def send(self, steps: Steps, *, return_state: bool = False) -> Future[Prediction]:
+        """Take new timesteps, as `feed` does, and give their answer's future.
 
         Waits while too many messages of the fleet are unanswered. Raises as `feed` does.
         """
@@ -93,6 +94,7 @@ class Fleet:
         return_sequences: bool = False,
         initial_state: bytes = b"",
         window: int = 0,
+        outputs: Sequence[str] = (),
     ) -> LiveSequence:
         """Begin a live sequence. The server hears of it with its first timesteps.
 
@@ -103,15 +105,22 @@ class Fleet:
             return_sequences: Every timestep's output, not the last one's of each message alone.
             initial_state: A state to start from, as returned earlier.
             window: How many timesteps to keep; see `live`.
+            outputs: Names of the outputs that are wanted; see `live`.
         """
-        session = self._session(model, key, version, return_sequences, initial_state, window)
+        opening = pb.Open(
+            model=model,
+            version=version,
+            return_sequences=return_sequences,
+            initial_state=initial_state,
+            window=window,
+            outputs=outputs,
+        )
+        session = self._session(str(next(self._numbers)) if key is None else key, opening)
         return LiveSequence(self, session, partial(self._leave, session))
 
-    def only(self, model: str, version: int, return_sequences: bool, initial_state: bytes, window: int) -> LiveSequence:
+    def only(self, opening: pb.Open) -> LiveSequence:
         """Begin the only live sequence of this fleet, which closes with it."""
-        return LiveSequence(
-            self, self._session(model, model, version, return_sequences, initial_state, window), self.close
-        )
+        return LiveSequence(self, self._session(opening.model, opening), self.close)
 
     def close(self) -> None:
         """Close every sequence and the stream; whatever is unanswered is given up."""
@@ -124,26 +133,16 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _session(
-        self, model: str, key: str | None, version: int, return_sequences: bool, initial_state: bytes, window: int
-    ) -> Session:
-        opening = pb.Open(
-            model=model,
-            version=version,
-            return_sequences=return_sequences,
-            initial_state=initial_state,
-            window=window,
-        )
-        return Session(str(next(self._numbers)) if key is None else key, Journal(opening, self._snapshot_every))
+    def _session(self, key: str, opening: pb.Open) -> Session:
+        return Session(key, Journal(opening, self._snapshot_every))
 
-    def _send(self, session: Session, steps: ArrayLike, return_state: bool) -> Future[Prediction]:
-        tensor = pb.Tensor()
-        write_tensor(as_samples(steps), tensor)
+    def _send(self, session: Session, steps: Steps, return_state: bool) -> Future[Prediction]:
+        request = live_steps(steps)
         self._room.acquire()
         answer = pending()
         try:
             with self._lock:
-                self._reconnect.feed(session, tensor, answer, return_state=return_state)
+                self._reconnect.feed(session, request, answer, return_state=return_state)
         except CarouselError:
             self._room.release()
             raise

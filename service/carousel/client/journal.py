@@ -30,7 +30,7 @@ class Answer(Protocol):
 class _Entry:
     """One message: what was sent, and the future of its answer."""
 
-    tensor: pb.Tensor
+    steps: pb.StreamRequest
     wanted: bool  # the caller wants the state
     return_state: bool  # the caller or the journal wants it
     answer: Answer
@@ -62,10 +62,10 @@ class Journal:
         """Whether the caller waits for an answer."""
         return self._delivered < len(self._entries)
 
-    def write(self, tensor: pb.Tensor, answer: Answer, *, return_state: bool = False) -> pb.StreamRequest:
+    def write(self, steps: pb.StreamRequest, answer: Answer, *, return_state: bool = False) -> pb.StreamRequest:
         """Record new timesteps, and give the request that sends them after those before."""
         self._asked += 1
-        entry = _Entry(tensor, return_state, return_state or self._asked >= self._snapshot_every, answer)
+        entry = _Entry(steps, return_state, return_state or self._asked >= self._snapshot_every, answer)
         if entry.return_state:
             self._asked = 0
         self._entries.append(entry)
@@ -115,4 +115,6 @@ class Journal:
 
 
 def _request(entry: _Entry) -> pb.StreamRequest:
-    return pb.StreamRequest(input=entry.tensor, return_state=entry.return_state)
+    request = pb.StreamRequest(return_state=entry.return_state)
+    request.MergeFrom(entry.steps)
+    return request

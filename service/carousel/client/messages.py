@@ -14,6 +14,9 @@ from carousel.stubs.v1 import inference_pb2 as pb
 from carousel.tensors import Floats, Samples, TensorSpec
 from carousel.wire import as_samples, as_tensor, error_of, named, read_tensor, write_tensor
 
+Steps = ArrayLike | Mapping[str, ArrayLike]
+"""Timesteps of one sequence: an array, or one for each input by its own name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -61,7 +64,7 @@ class ModelDescription:
 
 def predict_request(
     model: str,
-    sequences: collections.abc.Sequence[ArrayLike | Mapping[str, ArrayLike]],
+    sequences: collections.abc.Sequence[Steps],
     version: int,
     return_sequences: bool,
     return_state: bool,
@@ -87,6 +90,18 @@ def predict_request(
                 write_tensor(as_tensor(array), sample.tensors[name])
         else:
             write_tensor(as_samples(sequence), request.inputs.add())
+    return request
+
+
+def live_steps(steps: Steps) -> pb.StreamRequest:
+    """Write new timesteps of a live sequence: [timesteps, ...], or a mapping of each input by its own name."""
+    request = pb.StreamRequest()
+    if isinstance(steps, Mapping):
+        request.sample.SetInParent()
+        for name, array in steps.items():
+            write_tensor(as_tensor(array), request.sample.tensors[name])
+    else:
+        write_tensor(as_samples(steps), request.input)
     return request
 
 

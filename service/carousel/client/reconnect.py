@@ -81,7 +81,7 @@ class Reconnect:
         self._numbers = itertools.count(1)
         self._closed = False
 
-    def feed(self, session: Session, tensor: pb.Tensor, answer: Answer, *, return_state: bool) -> None:
+    def feed(self, session: Session, steps: pb.StreamRequest, answer: Answer, *, return_state: bool) -> None:
         """Send new timesteps of a sequence, or keep them until a server is found.
 
         Raises:
@@ -91,7 +91,7 @@ class Reconnect:
             session.error = Cancelled("the stream of live sequences was closed")
         if session.error is not None:
             raise session.error
-        request = session.journal.write(tensor, answer, return_state=return_state)
+        request = session.journal.write(steps, answer, return_state=return_state)
         if session.link is not None:
             request.key = session.name
             session.link.write(request)

@@ -11,10 +11,11 @@ from carousel.tensors import Floats, Samples
 
 
 def write_response(request: InferRequest, version: Version, sequences: list[Sequence]) -> ModelInferResponse:
-    """Write what one request's sequences gave by the names asked for."""
+    """Write what one request's sequences gave by the names asked for; none where a live one's window is not full."""
     response = ModelInferResponse(model_name=version.name, model_version=str(version.number), id=request.id)
     signature, states = version.signature, {state.name for state in version.states}
-    for name in request.outputs:
+    answered = all(sequence.output is not None for sequence in sequences)
+    for name in request.outputs if answered else ():
         output: Samples
         if name in states:
             output = np.stack([version.state_of(_row(sequence), name) for sequence in sequences])

@@ -1,13 +1,25 @@
 """Live sequences by sequence_id: the protocol's clients name one in each request, whatever call it comes on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation
 from carousel.oip.infer_request import InferRequest
 from carousel.oip.infer_response import write_response
-from carousel.serving import BEGINNING, Catalog, Ending, Session, Sessions, expired, refuse_sliding
+from carousel.serving import (
+    BEGINNING,
+    Catalog,
+    Ending,
+    Model,
+    Session,
+    Sessions,
+    Tensors,
+    Version,
+    expired,
+    of_any_length,
+)
 from carousel.stubs.oip.open_inference_pb2 import ModelInferResponse
 
 
@@ -54,23 +66,44 @@ class Sequences:
             model = session.model
             if version not in {0, model.version.number}:
                 raise _wrong(f"{key!r} runs on version {model.version.number}, not {version}")
-        tensors = request.read(model.version)
+        window = model.version.signature.timesteps or 0
+        takes = _slides(model.version) if window else model.version
+        tensors = request.read(takes)
+        if window and (states := {state.name for state in model.version.states}.intersection(request.outputs)):
+            raise _wrong(f"{key!r} slides over {window} timesteps, and has no {', '.join(sorted(states))}")
         tensors.return_sequences, tensors.return_state = False, False  # which outputs are wanted may change
         if parameters.start:
             if session is not None:
                 raise _wrong(f"{key!r} is open already; end it first, or start under another id")
-            tensors.checked(model.version, self._sessions.limits)
-            start = tensors.starts[0] if tensors.starts else BEGINNING
-            if (why := refuse_sliding(model.version.signature)) is not None:
-                raise why
-            every = model.version.signature.sequence is not None
-            session = self._sessions.open(model, self, request.model, key, start, client=client, return_sequences=every)
+            tensors.checked(takes, self._sessions.limits)
+            session = self._open(model, request, tensors, client)
         assert session is not None
         if session.leaving is not None:
             raise session.leaving
         self._sessions.feed(session, tensors, _Asked(request, answer, fail), trace)
         if parameters.end:
             session.leaving = _wrong(f"{key!r} has ended; a new one begins with sequence_start")
+            if session.idle:  # answered at once, for its window is not full
+                self._sessions.end(session, Ending.CLOSED, remember=session.leaving)
+
+    def _open(self, model: Model, request: InferRequest, tensors: Tensors, client: str) -> Session:
+        """Begin a live sequence: one of a model of fixed timesteps slides over the last so many."""
+        key, window = request.parameters.sequence, model.version.signature.timesteps or 0
+        if window and tensors.starts:
+            raise _wrong(f"{key!r} slides over {window} timesteps: it starts from none, and from no state")
+        start = tensors.starts[0] if tensors.starts else BEGINNING
+        every = model.version.signature.sequence is not None
+        return self._sessions.open(
+            model,
+            self,
+            request.model,
+            key,
+            start,
+            client=client,
+            return_sequences=every and not window,
+            window=window,
+            whole_windows=every,
+        )
 
     def answered(self, session: Session, sequence: Sequence, asked: _Asked) -> None:
         """Answer one request; a sequence that leaves ends with its last one."""
@@ -94,6 +127,11 @@ class Sequences:
         """End a sequence whose version or server goes away: its client has to start it again."""
         why = GoingAway(f"{session.model.version} is being unloaded; start sequence {session.key!r} again")
         self._sessions.end(session, Ending.GOING_AWAY, remember=why)
+
+
+def _slides(version: Version) -> Version:
+    """Give what messages of a live sequence are read by that keeps the last timesteps: they hold any number."""
+    return replace(version, signature=of_any_length(version.signature))
 
 
 def _wrong(description: str) -> InvalidRequest:

@@ -12,7 +12,7 @@ from carousel.serving.request import Pending, Request, Requests
 from carousel.serving.rollout import Loader, Policies, Rollout
 from carousel.serving.session import Holder, Session
 from carousel.serving.sessions import Ending, Sessions, expired
-from carousel.serving.sliding import refuse_sliding, window_of
+from carousel.serving.sliding import of_any_length, window_of
 from carousel.serving.snapshot import read_snapshot, write_snapshot
 from carousel.serving.validation import Limits, check, shape_faults
 from carousel.serving.version import Version, load_version
@@ -44,12 +44,12 @@ __all__ = [
     "expired",
     "faces",
     "load_version",
+    "of_any_length",
     "open_session",
     "read_past",
     "read_snapshot",
     "read_start",
     "read_states",
-    "refuse_sliding",
     "shape_faults",
     "stateful_face",
     "unexpected",

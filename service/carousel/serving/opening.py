@@ -3,12 +3,13 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from carousel.errors import InvalidRequest, Violation
+from carousel.errors import InvalidRequest, Violation, shortened
 from carousel.serving.catalog import Catalog
 from carousel.serving.inputs import read_past, read_start
 from carousel.serving.session import Holder, Session
 from carousel.serving.sessions import Sessions
 from carousel.serving.sliding import window_of
+from carousel.serving.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Opening:
         return_sequences: Whether every timestep is answered, or the last one of each message alone.
         window: Timesteps to keep, where it slides; 0 for the model's own number or none.
         snapshot: Where it starts; empty for the beginning.
+        outputs: The outputs wanted by name; none where answers have no names.
+        named: Whether its inputs come by name, so that with no `outputs` the author's are wanted.
     """
 
     model: str
@@ -30,6 +33,8 @@ class Opening:
     return_sequences: bool = False
     window: int = 0
     snapshot: bytes = b""
+    outputs: tuple[str, ...] = ()
+    named: bool = False
 
 
 def open_session(
@@ -50,7 +55,34 @@ def open_session(
     if opening.return_sequences and not window and version.signature.sequence is None:
         found = "the model gives no output for every timestep"
         raise InvalidRequest((Violation("open.return_sequences", found),))
+    outputs = opening.outputs or (version.signature.gives.names if opening.named else ())
+    _refuse_outputs(outputs, version, sliding_every=bool(window) and opening.return_sequences)
+    every = version.signature.timewise(outputs)
     start = read_past(opening.snapshot, version, window) if window else read_start(opening.snapshot, version)
     return sessions.open(
-        model, holder, scope, key, start, client=client, return_sequences=opening.return_sequences, window=window
+        model,
+        holder,
+        scope,
+        key,
+        start,
+        client=client,
+        return_sequences=opening.return_sequences or (every and not window),
+        window=window,
+        whole_windows=every,
+        outputs=outputs,
     )
+
+
+def _refuse_outputs(outputs: tuple[str, ...], version: Version, *, sliding_every: bool) -> None:
+    """Raise InvalidRequest where an output is not there, or every window is to be answered by name."""
+    known = version.signature.output_names
+    faults = [
+        Violation(f"open.outputs[{i}]", f"is {shortened(name)!r}, expected one of {', '.join(known)}")
+        for i, name in enumerate(outputs)
+        if name not in known
+    ]
+    if outputs and sliding_every:
+        found = "answers by name are those of the last window alone: leave it out, or send a timestep a message"
+        faults.append(Violation("open.return_sequences", found))
+    if faults:
+        raise InvalidRequest(tuple(faults))

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+from carousel.artifact import Signature
 from carousel.batching import Sequence
 from carousel.errors import CarouselError
 from carousel.serving.faults import unexpected
@@ -44,6 +45,7 @@ class Session:
         mask_value: What masks timesteps of its messages that are left out before they run; None where none are.
         state: float32 [state_width] after every message answered so far; None is all zeros.
         timesteps: Taken so far, those before a snapshot it began from included.
+        outputs: What its client wants by name; none where answers have no names.
         touched: When it was last fed or answered, in seconds on the loop's clock.
         leaving: Why it takes no more messages, while those fed before still run; None while it takes them.
     """
@@ -57,6 +59,7 @@ class Session:
         "leaving",
         "mask_value",
         "model",
+        "outputs",
         "return_sequences",
         "scope",
         "state",
@@ -75,6 +78,7 @@ class Session:
         return_sequences: bool,
         client: str,
         touch: "Callable[[Session], float]",
+        outputs: tuple[str, ...] = (),
     ) -> None:
         """Begin; `touch` is called whenever it is fed or answered, and gives the time, in seconds on a clock."""
         self.model = model
@@ -82,6 +86,7 @@ class Session:
         self.scope = scope
         self.key = key
         self.client = client
+        self.outputs = outputs
         self.return_sequences = return_sequences
         self.mask_value = model.version.signature.mask_value
         self.state = start.state
@@ -90,6 +95,11 @@ class Session:
         self.touched = touch(self)
         self.leaving: CarouselError | None = None
         self._fed: deque[tuple[Sequence, Any]] = deque()  # the first of them runs
+
+    @property
+    def accepts(self) -> Signature:
+        """What its messages may hold."""
+        return self.model.version.signature
 
     @property
     def idle(self) -> bool:

@@ -86,8 +86,13 @@ class Sessions:
         return_sequences: bool,
         client: str = "",
         window: int = 0,
+        whole_windows: bool = False,
+        outputs: tuple[str, ...] = (),
     ) -> Session:
         """Begin a live sequence; one of a `window` of so many timesteps slides.
+
+        With `whole_windows` its answer to a message is every timestep's of the last window. `outputs` are kept for who
+        answers its client.
 
         Raises:
             NotStateful: The model cannot be cut in time.
@@ -113,9 +118,17 @@ class Sessions:
                 f"{self._max_per_scope} live sequences are open on this stream, and that is the limit "
                 "(max_sessions_per_stream)"
             )
-        opened = partial(SlidingSession, window=window) if window else Session
+        opened = partial(SlidingSession, window=window, whole_windows=whole_windows) if window else Session
         session = opened(
-            model, holder, scope, key, start, return_sequences=return_sequences, client=client, touch=self._touch
+            model,
+            holder,
+            scope,
+            key,
+            start,
+            return_sequences=return_sequences,
+            client=client,
+            touch=self._touch,
+            outputs=outputs,
         )
         of_scope[key] = session
         self._open += 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from carousel.artifact import Signature
 from carousel.batching import Sequence
-from carousel.errors import CarouselError, InvalidRequest, Violation
+from carousel.errors import InvalidRequest, Violation
 from carousel.serving.inputs import Start
 from carousel.serving.model import Model
 from carousel.serving.session import Holder, Session
@@ -42,6 +42,12 @@ def window_of(signature: Signature, asked: int) -> int:
     return window
 
 
+def of_any_length(signature: Signature) -> Signature:
+    """Say what the messages of a live sequence that slides may hold: any number of timesteps."""
+    free = replace(signature.inputs, shape=(None, None, *signature.features))
+    return replace(signature, inputs=free, input_layout=signature.takes.of_any_length(), min_timesteps=1)
+
+
 def bytes_of(signature: Signature, window: int) -> int:
     """Count the bytes of a window of so many timesteps."""
     return window * max(1, signature.input_dim) * signature.dtype.itemsize
@@ -52,11 +58,11 @@ class SlidingSession(Session):
 
     Attributes:
         window: Timesteps of each window.
+        whole_windows: Whether every timestep's output of a window is its answer, or the last one's alone.
         past: The last of them, [window or fewer, ...] as the signature says.
-        accepts: What a message may hold: any number of timesteps.
     """
 
-    __slots__ = ("_running", "accepts", "past", "window")
+    __slots__ = ("_accepts", "_running", "past", "whole_windows", "window")
 
     def __init__(
         self,
@@ -70,19 +76,34 @@ class SlidingSession(Session):
         client: str,
         touch: "Callable[[Session], float]",
         window: int,
+        whole_windows: bool = False,
+        outputs: tuple[str, ...] = (),
     ) -> None:
         """Begin with the timesteps that `start` brings; see `Session`."""
         signature = model.version.signature
         self.window = window
-        free = replace(signature.inputs, shape=(None, None, *signature.features))
-        self.accepts = replace(signature, inputs=free, min_timesteps=1)
+        self.whole_windows = whole_windows
+        self._accepts = of_any_length(signature)
         none = np.empty((0, *signature.features), signature.dtype)
         self.past: Samples = none if start.past is None else start.past
         self._running: list[Sequence] = []
         super().__init__(
-            model, holder, scope, key, start, return_sequences=return_sequences, client=client, touch=touch
+            model,
+            holder,
+            scope,
+            key,
+            start,
+            return_sequences=return_sequences,
+            client=client,
+            touch=touch,
+            outputs=outputs,
         )
         self.mask_value = None  # its messages are kept as they came
+
+    @property
+    def accepts(self) -> Signature:
+        """What its messages may hold: any number of timesteps."""
+        return self._accepts
 
     @property
     def snapshot(self) -> bytes:
@@ -118,6 +139,7 @@ class SlidingSession(Session):
             Sequence(
                 joined[max(0, end - self.window) : end],
                 done,
+                return_sequences=self.whole_windows,
                 mask_value=mask_value,
                 trace=message.trace,
                 client=self.client,
@@ -148,18 +170,3 @@ class SlidingSession(Session):
             message.arrived = min(window.arrived for window in windows)
             message.finished = max(window.finished for window in windows)
         self._done(message)
-
-
-def refuse_sliding(signature: Signature) -> CarouselError | None:
-    """Say why a protocol that opens no windows cannot have a live sequence of this model; None where it can."""
-    if signature.timesteps is None:
-        return None
-    return InvalidRequest(
-        (
-            Violation(
-                "parameters.sequence_id",
-                f"the model takes exactly {signature.timesteps} timesteps, so its live sequences slide: open them by "
-                "carousel.v1's Stream, or send each window as a request of its own",
-            ),
-        )
-    )

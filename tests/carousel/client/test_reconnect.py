@@ -71,7 +71,7 @@ class World:
 
     def feed(self, session, number):
         answer = Future()
-        self.reconnect.feed(session, tensor(number), answer, return_state=False)
+        self.reconnect.feed(session, pb.StreamRequest(input=tensor(number)), answer, return_state=False)
         return answer
 
     def answer(self, server, times=1):

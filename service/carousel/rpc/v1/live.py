@@ -5,6 +5,7 @@ from typing import NamedTuple
 from carousel.batching import Sequence
 from carousel.errors import CarouselError, GoingAway, InvalidRequest, Violation, shortened
 from carousel.rpc.stream import Stream, Streams
+from carousel.rpc.v1.named import read_sample
 from carousel.rpc.v1.predict import read_steps, write_prediction
 from carousel.serving import (
     Catalog,
@@ -78,8 +79,8 @@ class _LiveStream:
             )
         elif session.leaving is not None:
             return  # it goes on elsewhere: the client was or is being told
-        if request.HasField("input"):
-            asked = _Asked(len(request.input.content), request.return_state, request.close, opening)
+        if request.HasField("input") or request.HasField("sample"):
+            asked = _Asked(_size(request), request.return_state, request.close, opening)
             self._sessions.feed(session, self._read(request, session), asked, self._trace)
             self._stream.expect(asked.size)
         elif not session.idle:
@@ -107,7 +108,7 @@ class _LiveStream:
         response.prediction.SetInParent()
         if sequence.output is not None:  # a window that is not full yet has no answer
             start = session.timesteps - sequence.sent
-            write_prediction(sequence, start, session.model.version, response.prediction)
+            write_prediction(sequence, start, session.model.version, response.prediction, session.outputs)
         if asked.return_state:
             response.prediction.state = session.snapshot
         self._send_last_or_next(session, response, close=asked.close)
@@ -142,13 +143,20 @@ class _LiveStream:
             request.open.return_sequences,
             request.open.window,
             request.open.initial_state,
+            tuple(request.open.outputs),
+            request.HasField("sample"),
         )
         return open_session(opening, self._live.catalog, self._sessions, self, self, request.key, self._client)
 
     def _read(self, request: pb.StreamRequest, session: Session) -> Tensors:
         faults: list[Violation] = []
-        steps = read_steps(request.input, "input", session.model.version, self._live.limits, faults)
-        return Tensors(steps, lambda _, part: f"input.{part}", faults=faults)
+        if not request.HasField("sample"):
+            steps = read_steps(request.input, "input", session.model.version, self._live.limits, faults)
+            return Tensors(steps, lambda _, part: f"input.{part}", faults=faults)
+        if request.HasField("input"):
+            faults.append(Violation("sample", "stands beside input; send one of the two"))
+        sample = read_sample(request.sample, "sample", session.accepts.takes, faults)
+        return Tensors([] if sample is None else [sample], lambda _, part: f"sample.{part}", faults=faults)
 
     def _answer_without_steps(self, session: Session, request: pb.StreamRequest, *, opening: bool) -> None:
         """Answer a message that only opens, closes or asks for the state."""
@@ -179,6 +187,11 @@ class _LiveStream:
     def _go_on(self) -> None:
         self._stream.read()
         self._stream.end_if_done()
+
+
+def _size(request: pb.StreamRequest) -> int:
+    """Count the bytes of a message's timesteps."""
+    return len(request.input.content) + sum(len(tensor.content) for tensor in request.sample.tensors.values())
 
 
 def _response(session: Session, *, opening: bool) -> pb.StreamResponse:

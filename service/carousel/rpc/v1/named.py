@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from carousel.artifact import Layout
 from carousel.errors import Violation, shortened
 from carousel.serving import Version
 from carousel.stubs.v1 import inference_pb2 as pb
@@ -50,16 +51,27 @@ def read_samples(
     places: list[int] = []
     packed = 0
     for i, sample in enumerate(samples):
-        wrong: list[Violation] = []
-        tensors = {name: _read(tensor, name, wrong) for name, tensor in sample.tensors.items()}
-        given = {name: array for name, array in tensors.items() if array is not None}
-        array = None if wrong else takes.pack(given, wrong, packed)
-        faults += [Violation(f"samples[{i}].{fault.field}", fault.description) for fault in wrong]
+        array = read_sample(sample, f"samples[{i}]", takes, faults, packed)
         if array is not None:
             packed += array.nbytes
             inputs.append(array)
             places.append(i)
     return inputs, places
+
+
+def read_sample(
+    sample: pb.Sample, field: str, takes: Layout, faults: list[Violation], packed: int = 0
+) -> Samples | None:
+    """Read one sample as the one array that the model runs; None, and every fault is named, where it is wrong.
+
+    `packed` are the bytes of the request's samples before it.
+    """
+    wrong: list[Violation] = []
+    tensors = {name: _read(tensor, name, wrong) for name, tensor in sample.tensors.items()}
+    given = {name: array for name, array in tensors.items() if array is not None}
+    array = None if wrong else takes.pack(given, wrong, packed)
+    faults += [Violation(f"{field}.{fault.field}", fault.description) for fault in wrong]
+    return array
 
 
 def write_named(outputs: dict[str, Samples], into: pb.Prediction) -> None:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61rousel/v1/inference.proto\x12\x0b\x63\x61rousel.v1\"N\n\x06Tensor\x12$\n\x05\x64type\x18\x01 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\xea\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x06inputs\x18\x03 \x03(\x0b\x32\x13.carousel.v1.Tensor\x12\x18\n\x10return_sequences\x18\x04 \x01(\x08\x12\x14\n\x0creturn_state\x18\x05 \x01(\x08\x12\x15\n\rinitial_state\x18\x06 \x03(\x0c\x12\x15\n\rversion_label\x18\x07 \x01(\t\x12$\n\x07samples\x18\x08 \x03(\x0b\x32\x13.carousel.v1.Sample\x12\x0f\n\x07outputs\x18\t \x03(\t\"\x80\x01\n\x06Sample\x12\x31\n\x07tensors\x18\x01 \x03(\x0b\x32 .carousel.v1.Sample.TensorsEntry\x1a\x43\n\x0cTensorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.carousel.v1.Tensor:\x02\x38\x01\"_\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.carousel.v1.Prediction\"\xbc\x01\n\nPrediction\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\r\n\x05state\x18\x02 \x01(\x0c\x12\x35\n\x07outputs\x18\x03 \x03(\x0b\x32$.carousel.v1.Prediction.OutputsEntry\x1a\x43\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.carousel.v1.Tensor:\x02\x38\x01\"\x86\x01\n\rStreamRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x04open\x18\x02 \x01(\x0b\x32\x11.carousel.v1.Open\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\x14\n\x0creturn_state\x18\x04 \x01(\x08\x12\r\n\x05\x63lose\x18\x05 \x01(\x08\"~\n\x04Open\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x18\n\x10return_sequences\x18\x03 \x01(\x08\x12\x15\n\rinitial_state\x18\x04 \x01(\x0c\x12\x15\n\rversion_label\x18\x05 \x01(\t\x12\x0e\n\x06window\x18\x06 \x01(\x03\"\xdd\x01\n\x0eStreamResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\nprediction\x18\x02 \x01(\x0b\x32\x17.carousel.v1.PredictionH\x00\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x14.carousel.v1.FailureH\x00\x12,\n\ngoing_away\x18\x04 \x01(\x0b\x32\x16.carousel.v1.GoingAwayH\x00\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x07 \x01(\x08\x42\x08\n\x06\x61nswer\"8\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x1a\n\tGoingAway\x12\r\n\x05state\x18\x01 \x01(\x0c\"H\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x15\n\rversion_label\x18\x03 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.carousel.v1.Model\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.carousel.v1.Model\"\x9a\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\'\n\x06inputs\x18\x03 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12(\n\x07outputs\x18\x04 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12\x11\n\tinput_dim\x18\x05 \x01(\x03\x12\r\n\x05units\x18\x06 \x01(\x03\x12\x11\n\ttimesteps\x18\x07 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x08 \x01(\t\x12\x10\n\x08stateful\x18\t \x01(\x08\x12&\n\x06states\x18\n \x03(\x0b\x32\x16.carousel.v1.StateSpec\x12\x13\n\x0b\x66ingerprint\x18\x0b \x01(\t\x12+\n\nown_inputs\x18\x0c \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12,\n\x0bown_outputs\x18\r \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12\x1c\n\x0f\x62\x61tch_invariant\x18\x0e \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_batch_invariant\"O\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05\x64type\x18\x02 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"(\n\tStateSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03*\xe6\x01\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x12\x13\n\x0f\x44\x41TA_TYPE_INT32\x10\x02\x12\x13\n\x0f\x44\x41TA_TYPE_INT64\x10\x03\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT64\x10\x04\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT16\x10\x05\x12\x12\n\x0e\x44\x41TA_TYPE_BOOL\x10\x06\x12\x12\n\x0e\x44\x41TA_TYPE_INT8\x10\x07\x12\x13\n\x0f\x44\x41TA_TYPE_INT16\x10\x08\x12\x13\n\x0f\x44\x41TA_TYPE_UINT8\x10\t2\xb7\x02\n\x10InferenceService\x12\x44\n\x07Predict\x12\x1b.carousel.v1.PredictRequest\x1a\x1c.carousel.v1.PredictResponse\x12\x45\n\x06Stream\x12\x1a.carousel.v1.StreamRequest\x1a\x1b.carousel.v1.StreamResponse(\x01\x30\x01\x12G\n\x08GetModel\x12\x1c.carousel.v1.GetModelRequest\x1a\x1d.carousel.v1.GetModelResponse\x12M\n\nListModels\x12\x1e.carousel.v1.ListModelsRequest\x1a\x1f.carousel.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61rousel/v1/inference.proto\x12\x0b\x63\x61rousel.v1\"N\n\x06Tensor\x12$\n\x05\x64type\x18\x01 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\xea\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x06inputs\x18\x03 \x03(\x0b\x32\x13.carousel.v1.Tensor\x12\x18\n\x10return_sequences\x18\x04 \x01(\x08\x12\x14\n\x0creturn_state\x18\x05 \x01(\x08\x12\x15\n\rinitial_state\x18\x06 \x03(\x0c\x12\x15\n\rversion_label\x18\x07 \x01(\t\x12$\n\x07samples\x18\x08 \x03(\x0b\x32\x13.carousel.v1.Sample\x12\x0f\n\x07outputs\x18\t \x03(\t\"\x80\x01\n\x06Sample\x12\x31\n\x07tensors\x18\x01 \x03(\x0b\x32 .carousel.v1.Sample.TensorsEntry\x1a\x43\n\x0cTensorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.carousel.v1.Tensor:\x02\x38\x01\"_\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.carousel.v1.Prediction\"\xbc\x01\n\nPrediction\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\r\n\x05state\x18\x02 \x01(\x0c\x12\x35\n\x07outputs\x18\x03 \x03(\x0b\x32$.carousel.v1.Prediction.OutputsEntry\x1a\x43\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.carousel.v1.Tensor:\x02\x38\x01\"\xab\x01\n\rStreamRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x04open\x18\x02 \x01(\x0b\x32\x11.carousel.v1.Open\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.carousel.v1.Tensor\x12\x14\n\x0creturn_state\x18\x04 \x01(\x08\x12\r\n\x05\x63lose\x18\x05 \x01(\x08\x12#\n\x06sample\x18\x06 \x01(\x0b\x32\x13.carousel.v1.Sample\"\x8f\x01\n\x04Open\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x18\n\x10return_sequences\x18\x03 \x01(\x08\x12\x15\n\rinitial_state\x18\x04 \x01(\x0c\x12\x15\n\rversion_label\x18\x05 \x01(\t\x12\x0e\n\x06window\x18\x06 \x01(\x03\x12\x0f\n\x07outputs\x18\x07 \x03(\t\"\xdd\x01\n\x0eStreamResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\nprediction\x18\x02 \x01(\x0b\x32\x17.carousel.v1.PredictionH\x00\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x14.carousel.v1.FailureH\x00\x12,\n\ngoing_away\x18\x04 \x01(\x0b\x32\x16.carousel.v1.GoingAwayH\x00\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x07 \x01(\x08\x42\x08\n\x06\x61nswer\"8\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x1a\n\tGoingAway\x12\r\n\x05state\x18\x01 \x01(\x0c\"H\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x15\n\rversion_label\x18\x03 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.carousel.v1.Model\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.carousel.v1.Model\"\x9a\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\'\n\x06inputs\x18\x03 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12(\n\x07outputs\x18\x04 \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12\x11\n\tinput_dim\x18\x05 \x01(\x03\x12\r\n\x05units\x18\x06 \x01(\x03\x12\x11\n\ttimesteps\x18\x07 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x08 \x01(\t\x12\x10\n\x08stateful\x18\t \x01(\x08\x12&\n\x06states\x18\n \x03(\x0b\x32\x16.carousel.v1.StateSpec\x12\x13\n\x0b\x66ingerprint\x18\x0b \x01(\t\x12+\n\nown_inputs\x18\x0c \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12,\n\x0bown_outputs\x18\r \x03(\x0b\x32\x17.carousel.v1.TensorSpec\x12\x1c\n\x0f\x62\x61tch_invariant\x18\x0e \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_batch_invariant\"O\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05\x64type\x18\x02 \x01(\x0e\x32\x15.carousel.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"(\n\tStateSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03*\xe6\x01\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x12\x13\n\x0f\x44\x41TA_TYPE_INT32\x10\x02\x12\x13\n\x0f\x44\x41TA_TYPE_INT64\x10\x03\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT64\x10\x04\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT16\x10\x05\x12\x12\n\x0e\x44\x41TA_TYPE_BOOL\x10\x06\x12\x12\n\x0e\x44\x41TA_TYPE_INT8\x10\x07\x12\x13\n\x0f\x44\x41TA_TYPE_INT16\x10\x08\x12\x13\n\x0f\x44\x41TA_TYPE_UINT8\x10\t2\xb7\x02\n\x10InferenceService\x12\x44\n\x07Predict\x12\x1b.carousel.v1.PredictRequest\x1a\x1c.carousel.v1.PredictResponse\x12\x45\n\x06Stream\x12\x1a.carousel.v1.StreamRequest\x1a\x1b.carousel.v1.StreamResponse(\x01\x30\x01\x12G\n\x08GetModel\x12\x1c.carousel.v1.GetModelRequest\x1a\x1d.carousel.v1.GetModelResponse\x12M\n\nListModels\x12\x1e.carousel.v1.ListModelsRequest\x1a\x1f.carousel.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAMPLE_TENSORSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTION_OUTPUTSENTRY']._loaded_options = None
   _globals['_PREDICTION_OUTPUTSENTRY']._serialized_options = b'8\001'
-  _globals['_DATATYPE']._serialized_start=2100
-  _globals['_DATATYPE']._serialized_end=2330
+  _globals['_DATATYPE']._serialized_start=2155
+  _globals['_DATATYPE']._serialized_end=2385
   _globals['_TENSOR']._serialized_start=44
   _globals['_TENSOR']._serialized_end=122
   _globals['_PREDICTREQUEST']._serialized_start=125
@@ -52,29 +52,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTION_OUTPUTSENTRY']._serialized_start=711
   _globals['_PREDICTION_OUTPUTSENTRY']._serialized_end=778
   _globals['_STREAMREQUEST']._serialized_start=781
-  _globals['_STREAMREQUEST']._serialized_end=915
-  _globals['_OPEN']._serialized_start=917
-  _globals['_OPEN']._serialized_end=1043
-  _globals['_STREAMRESPONSE']._serialized_start=1046
-  _globals['_STREAMRESPONSE']._serialized_end=1267
-  _globals['_FAILURE']._serialized_start=1269
-  _globals['_FAILURE']._serialized_end=1325
-  _globals['_GOINGAWAY']._serialized_start=1327
-  _globals['_GOINGAWAY']._serialized_end=1353
-  _globals['_GETMODELREQUEST']._serialized_start=1355
-  _globals['_GETMODELREQUEST']._serialized_end=1427
-  _globals['_GETMODELRESPONSE']._serialized_start=1429
-  _globals['_GETMODELRESPONSE']._serialized_end=1482
-  _globals['_LISTMODELSREQUEST']._serialized_start=1484
-  _globals['_LISTMODELSREQUEST']._serialized_end=1503
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1505
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1561
-  _globals['_MODEL']._serialized_start=1564
-  _globals['_MODEL']._serialized_end=1974
-  _globals['_TENSORSPEC']._serialized_start=1976
-  _globals['_TENSORSPEC']._serialized_end=2055
-  _globals['_STATESPEC']._serialized_start=2057
-  _globals['_STATESPEC']._serialized_end=2097
-  _globals['_INFERENCESERVICE']._serialized_start=2333
-  _globals['_INFERENCESERVICE']._serialized_end=2644
+  _globals['_STREAMREQUEST']._serialized_end=952
+  _globals['_OPEN']._serialized_start=955
+  _globals['_OPEN']._serialized_end=1098
+  _globals['_STREAMRESPONSE']._serialized_start=1101
+  _globals['_STREAMRESPONSE']._serialized_end=1322
+  _globals['_FAILURE']._serialized_start=1324
+  _globals['_FAILURE']._serialized_end=1380
+  _globals['_GOINGAWAY']._serialized_start=1382
+  _globals['_GOINGAWAY']._serialized_end=1408
+  _globals['_GETMODELREQUEST']._serialized_start=1410
+  _globals['_GETMODELREQUEST']._serialized_end=1482
+  _globals['_GETMODELRESPONSE']._serialized_start=1484
+  _globals['_GETMODELRESPONSE']._serialized_end=1537
+  _globals['_LISTMODELSREQUEST']._serialized_start=1539
+  _globals['_LISTMODELSREQUEST']._serialized_end=1558
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1560
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1616
+  _globals['_MODEL']._serialized_start=1619
+  _globals['_MODEL']._serialized_end=2029
+  _globals['_TENSORSPEC']._serialized_start=2031
+  _globals['_TENSORSPEC']._serialized_end=2110
+  _globals['_STATESPEC']._serialized_start=2112
+  _globals['_STATESPEC']._serialized_end=2152
+  _globals['_INFERENCESERVICE']._serialized_start=2388
+  _globals['_INFERENCESERVICE']._serialized_end=2699
 # @@protoc_insertion_point(module_scope)

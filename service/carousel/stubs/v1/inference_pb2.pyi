@@ -103,34 +103,38 @@ class Prediction(_message.Message):
     def __init__(self, output: _Optional[_Union[Tensor, _Mapping]] = ..., state: _Optional[bytes] = ..., outputs: _Optional[_Mapping[str, Tensor]] = ...) -> None: ...
 
 class StreamRequest(_message.Message):
-    __slots__ = ("key", "open", "input", "return_state", "close")
+    __slots__ = ("key", "open", "input", "return_state", "close", "sample")
     KEY_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     CLOSE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
     key: str
     open: Open
     input: Tensor
     return_state: bool
     close: bool
-    def __init__(self, key: _Optional[str] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., input: _Optional[_Union[Tensor, _Mapping]] = ..., return_state: bool = ..., close: bool = ...) -> None: ...
+    sample: Sample
+    def __init__(self, key: _Optional[str] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., input: _Optional[_Union[Tensor, _Mapping]] = ..., return_state: bool = ..., close: bool = ..., sample: _Optional[_Union[Sample, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("model", "version", "return_sequences", "initial_state", "version_label", "window")
+    __slots__ = ("model", "version", "return_sequences", "initial_state", "version_label", "window", "outputs")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RETURN_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     INITIAL_STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     return_sequences: bool
     initial_state: bytes
     version_label: str
     window: int
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., return_sequences: bool = ..., initial_state: _Optional[bytes] = ..., version_label: _Optional[str] = ..., window: _Optional[int] = ...) -> None: ...
+    outputs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., return_sequences: bool = ..., initial_state: _Optional[bytes] = ..., version_label: _Optional[str] = ..., window: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StreamResponse(_message.Message):
     __slots__ = ("key", "prediction", "failure", "going_away", "model", "version", "closed")
