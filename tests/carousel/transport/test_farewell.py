@@ -129,7 +129,7 @@ def test_who_takes_nothing_of_its_answer_holds_nothing_up(parking):
 
 def test_who_takes_its_answer_slowly_gets_all_of_it(parking, monkeypatch):
     """What counts is whether the client takes some of it, not how long the whole takes."""
-    monkeypatch.setattr(farewell, "_UNREAD", 0.4)
+    monkeypatch.setattr(farewell, "_UNREAD", 1.5)
     with Slow(parking.port) as relay, own_channel(f"127.0.0.1:{relay.port}") as channel:
         waiting = channel.unary_unary("/t.T/Park").future(b"x", timeout=60)
         assert parking.begun.wait(10)
@@ -140,7 +140,7 @@ def test_who_takes_its_answer_slowly_gets_all_of_it(parking, monkeypatch):
 
 
 class Slow:
-    """Forwards one connection; what comes back, a piece every 10 ms."""
+    """Forwards one connection; what comes back, a piece every 40 ms."""
 
     def __init__(self, target):
         self._target = target
@@ -158,7 +158,7 @@ class Slow:
         client, _ = self._listener.accept()
         server = socket.create_connection(("127.0.0.1", self._target))
         threading.Thread(target=self._pump, args=(client, server, 0), daemon=True).start()
-        self._pump(server, client, 0.01)
+        self._pump(server, client, 0.04)
 
     def _pump(self, source, sink, pause):
         with source, sink:
