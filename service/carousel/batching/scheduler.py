@@ -104,6 +104,8 @@ class Scheduler:
     def schedule(self, now: float) -> Batch | None:
         """Choose the rows and the length of a free lane's next tick; None when no free lane has a sequence.
 
+        A tick is as long as the least that one of its rows has left, up to what takes `costs.TICK` seconds.
+
         Each batch goes to the engine and comes back by `complete` or `abort`, in any order.
         """
         for sequence in self._deadlines.expired(now):

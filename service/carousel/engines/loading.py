@@ -11,7 +11,7 @@ from carousel.engines.tensorflow import open_saved_model
 from carousel.errors import ModelRejected
 
 # Another engine is a file beside this one that keeps the contract, an entry in ENGINES, and its name here and in the
-# setting `engine`, which stands below this room.
+# setting `engine` (`settings/settings.py`), which cannot know this room.
 EngineName = Literal["onnx", "tensorflow"]
 Choice = Literal["auto", EngineName]
 """The engine asked for; "auto" is the first of ENGINES that can serve the version."""

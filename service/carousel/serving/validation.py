@@ -1,7 +1,8 @@
 """The check of a request's tensors, their shapes and numbers, against a model's signature and the limits.
 
-Dtypes are checked where each protocol's tensors are read, since each names them differently; how long a message may be
-is known before it is read, by the setting `max_message_bytes`.
+Dtypes are checked where tensors are read, since each protocol names them differently: `rpc/v1/predict.py`,
+`oip/infer_request.py`, `rpc/tfserving/prediction.py`. How long a message may be is known before it is read, by the
+setting `max_message_bytes`.
 """
 
 from collections.abc import Callable, Sequence
