@@ -1,7 +1,7 @@
 """Every service of this server, and the interceptors before its methods.
 
-An rpc is a row in the `methods` of its service: `v1/inference.py` has carousel.v1's. Another begins in `protos/`, and is
-offered by `client/aio.py`.
+An rpc is a row in the `methods` of its service: `v1/inference.py` has carousel.v1's. Another begins in `protos/`, and
+ends in `client/aio.py`.
 """
 
 from collections.abc import Mapping
