@@ -305,9 +305,10 @@ def go_through(server, publishing, callers, say):
                 kills += server.kill_one()
             else:
                 answers = counted(callers)
-                lost, faults = sum(caller.lost for caller in callers), sum(len(caller.faults) for caller in callers)
+                lost = sum(caller.lost for caller in callers)
+                faults = [fault for caller in callers for fault in caller.faults]
                 memory = "survivor {:.0f} MB, {} files; supervisor {:.0f} MB, {} files".format(*measured[-1])
-                say(f"{now - began:.0f} s: {answers}, {lost} asked again, {faults} faults; {memory}; {kills} kills")
+                say(f"{now - began:.0f} s: {answers}, {lost} asked again, faults {faults[:3]}; {memory}; {kills} kills")
         measured.append(server.measure())
         time.sleep(LOOK)
     return measured, kills

@@ -1,6 +1,7 @@
 """JSON in and out, with TensorFlow Serving's numbers: NaN is a token, a float32 has few digits."""
 
 import json
+import reprlib
 from contextlib import suppress
 from typing import Any
 
@@ -60,7 +61,12 @@ def numbers(array: Samples) -> Any:
 
 def shown(value: Any) -> str:
     """Write a value that came as an error repeats it: its beginning."""
-    text = write_document(value).decode()
+    try:
+        text = write_document(value).decode()
+    except (
+        TypeError
+    ):  # beside a NaN stood what only Python's reader takes: more than 64 bits, half a surrogate, deep lists
+        return reprlib.repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 

@@ -159,7 +159,7 @@ def _behind(message: bytes, at: int, kind: int) -> int:
     return at + _SIZES[kind]
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _varint(message: bytes | memoryview, at: int) -> tuple[int, int]:
     """Read a varint at a place; return it, and the place behind it."""
     value = shift = 0
     while shift < 7 * _LONGEST:

@@ -25,6 +25,10 @@ BOMBS = {
     "many keys": b'{"instances":[{' + b",".join(b'"%d":1' % i for i in range(200_000)) + b"}]}",
     "broken text": b'{"instances":["\xff\xfe"]}',
     "nothing but zeros": bytes(100_000),
+    "a number of 65 bits beside NaN": b'{"instances":[NaN,{"a":18446744073709551616}],"inputs":18446744073709551616}',
+    "half a surrogate beside NaN": b'{"instances":[[[NaN,1,"\\ud800"]]],"inputs":"\\ud800"}',
+    "lists 900 deep beside NaN": b'{"instances":' + b"[" * 900 + b"NaN" + b"]" * 900 + b',"inputs":{"a":NaN}}',
+    "lists 300 deep beside NaN": b'{"instances":[NaN,{"a":' + b"[" * 300 + b"]" * 300 + b'}],"inputs":[NaN]}',
 }
 
 
