@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from carousel.client import Client
+from carousel.http.documents import shown
 from carousel.telemetry import Usage
 
 BUGS = {*range(500, 600)} - {501, 503, 505}  # not implemented, a model that is not ready, not this version of HTTP
@@ -182,6 +183,12 @@ def fuzzed(started, only):
     application = serving.server._endpoint._server.config.app
     yield serving, sorted({route.path for route in application.routes})
     serving.stop()
+
+
+@given(VALUES)
+def test_whatever_came_can_be_repeated_in_an_error(value):
+    """Also what JSON's fast writer refuses: whole numbers of more than 64 bits, half a surrogate."""
+    assert 0 < len(shown(value)) < 1000
 
 
 FEW = settings(max_examples=120, derandomize=True, database=None, deadline=None)
