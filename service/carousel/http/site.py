@@ -42,6 +42,7 @@ class Options:
         repository_control: Whether models are loaded and unloaded by request.
         admin_is_local: Whether what changes things is not served here at all.
         page: Whether there is one to look at.
+        tensorflow_serving_metrics: Whether metrics are there by its names too.
     """
 
     max_body_bytes: int
@@ -51,6 +52,7 @@ class Options:
     repository_control: bool = False
     admin_is_local: bool = False
     page: bool = True
+    tensorflow_serving_metrics: bool = False
 
 
 def site(
@@ -82,9 +84,10 @@ def site(
         CORSMiddleware, allow_origins=options.cors_origins, allow_methods=("GET", "POST"), allow_headers=("*",)
     )
     doors = Middleware(Doors, access=access, admin_is_local=options.admin_is_local)
+    metrics = exposition(readings, aliases=options.tensorflow_serving_metrics)
     return Starlette(
         routes=[
-            *Probes(bridge, lifecycle, serving, exposition(readings)).routes,
+            *Probes(bridge, lifecycle, serving, metrics).routes,
             *OpenApi().routes,
             *page,
             *Live(

@@ -68,6 +68,7 @@ def http_options(settings: Settings) -> http.Options:
         settings.repository_control,
         settings.admin_socket is not None,
         settings.http_page,
+        settings.tensorflow_serving_metrics,
     )
 
 

@@ -84,6 +84,9 @@ class Http(_Group):
     http_page: bool = Field(
         True, description="Whether HTTP serves a page at /: what is served, how busy it is, try it."
     )
+    tensorflow_serving_metrics: bool = Field(
+        False, description="Whether /metrics has TensorFlow Serving's names too, so that its dashboards go on."
+    )
     http_cors_origins: str | None = Field(
         None, description="Whose web pages may call it: https://example.com, several by commas, or * for all."
     )

@@ -3,6 +3,7 @@
 `prometheus` is imported by itself: it alone needs Prometheus' client.
 """
 
+from carousel.telemetry.aliases import ALIASES
 from carousel.telemetry.counters import SECONDS, Exemplar, Histogram, ModelCounters, RpcCounters
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
 from carousel.telemetry.logs import LogFormat, fields, log_to_stderr
@@ -11,6 +12,7 @@ from carousel.telemetry.readings import ModelReadings, Readings, SessionReadings
 from carousel.telemetry.request_log import Ended, RequestLog
 
 __all__ = [
+    "ALIASES",
     "INSTRUMENTS",
     "SECONDS",
     "Ended",

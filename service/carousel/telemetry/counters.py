@@ -68,6 +68,7 @@ class ModelCounters:
     requests_failed: int = 0
     requests_ns: int = 0
     requests_failed_ns: int = 0
+    seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))  # of all requests that were let in
     refused: Counter[str] = field(default_factory=Counter)  # by reason
     steps: int = 0
     padded_steps: int = 0
@@ -107,6 +108,7 @@ class ModelCounters:
     def answered(self, seconds: float, *, failed: bool) -> None:
         """Count a request that was let in and is over, and how long that took."""
         nanoseconds = round(seconds * 1e9)
+        self.seconds.add(seconds)
         if failed:
             self.requests_failed += 1
             self.requests_failed_ns += nanoseconds

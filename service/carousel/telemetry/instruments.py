@@ -11,6 +11,11 @@ from carousel.telemetry.counters import Histogram, RpcCounters
 from carousel.telemetry.process import versions
 from carousel.telemetry.readings import ModelReadings, Readings
 
+WATCHED = frozenset(
+    {"OK", "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""Codes that are counted from 0 on of every method: success, and what the rules in deploy/prometheus call a failure."""
+
 Sample = tuple[tuple[str, ...], float | Histogram]
 """The values of a metric's labels, and what was counted under them."""
 
@@ -25,12 +30,12 @@ class Instrument:
         name: As Prometheus stores it; a counter's ends in _total.
         text: What it says, in the unit that the name ends in.
         labels: Their values are bounded by what is served and by the code, never by what a client sends.
-        read: Every sample of the moment. A counter's known series are there from the start, at 0, because Prometheus'
-            increase() does not see the event that a series begins with.
+        read: Every sample of the moment. A counter's series that an alert rule is about are there from the start, at 0,
+            because Prometheus' increase() does not see the event that a series begins with.
     """
 
     name: str
-    kind: Literal["counter", "gauge", "histogram"]
+    kind: Literal["counter", "gauge", "histogram", "unknown"]
     text: str
     labels: tuple[str, ...]
     read: Reading
@@ -52,9 +57,18 @@ def _rpcs(value: Callable[[RpcCounters], float | Histogram]) -> Reading:
 
 
 def _handled(readings: Readings) -> Iterator[Sample]:
+    """Read what became of calls; of codes that no rule asks for, those that there were."""
     for method, counters in sorted(readings.rpcs.items()):
         for code in StatusCode:
-            yield (*_rpc(method, counters), code.name), counters.handled[code.name]
+            if code.name in WATCHED or counters.handled[code.name]:
+                yield (*_rpc(method, counters), code.name), counters.handled[code.name]
+
+
+def _handling(readings: Readings) -> Iterator[Sample]:
+    """Read how long calls took; of the many methods, those that were called."""
+    for method, counters in sorted(readings.rpcs.items()):
+        if any(counters.seconds.counts):
+            yield _rpc(method, counters), counters.seconds
 
 
 def _rpc(method: str, counters: RpcCounters) -> tuple[str, str, str]:
@@ -93,7 +107,7 @@ _OF_RPCS = (
         "histogram",
         "Time from accepting an RPC to its status.",
         _RPC,
-        _rpcs(lambda t: t.seconds),
+        _handling,
     ),
 )
 

@@ -6,14 +6,22 @@ A new metric is a field in `counters` and an entry in `instruments`.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, Exemplar, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    Exemplar,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    UnknownMetricFamily,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from carousel.telemetry.aliases import ALIASES
 from carousel.telemetry.counters import Histogram
 from carousel.telemetry.instruments import INSTRUMENTS, Instrument
 from carousel.telemetry.readings import Readings
@@ -22,6 +30,7 @@ _KINDS: dict[str, Any] = {
     "counter": CounterMetricFamily,
     "gauge": GaugeMetricFamily,
     "histogram": HistogramMetricFamily,
+    "unknown": UnknownMetricFamily,
 }
 
 
@@ -41,31 +50,35 @@ class _Process(ProcessCollector):
 class _Readings(Collector):
     """Writes the readings of the moment each time Prometheus asks."""
 
-    def __init__(self, readings: Callable[[], Readings]) -> None:
+    def __init__(self, readings: Callable[[], Readings], instruments: Sequence[Instrument]) -> None:
         self._readings = readings
+        self._instruments = instruments
 
     def collect(self) -> Iterator[Metric]:
         readings = self._readings()
-        for instrument in INSTRUMENTS:
+        for instrument in self._instruments:
             yield _family(instrument, readings)
             time.sleep(_PAUSE)
 
 
-def registry(readings: Callable[[], Readings]) -> CollectorRegistry:
-    """Give everything that /metrics shows; `readings` is called for each scrape."""
+def registry(readings: Callable[[], Readings], *, aliases: bool = False) -> CollectorRegistry:
+    """Give everything that /metrics shows; `readings` is called for each scrape.
+
+    With `aliases` some of it is there by TensorFlow Serving's names too.
+    """
     collectors = CollectorRegistry()
     for standard in (_Process, PlatformCollector, GCCollector):
         standard(registry=collectors)
-    collectors.register(_Readings(readings))
+    collectors.register(_Readings(readings, (*INSTRUMENTS, *(ALIASES if aliases else ()))))
     return collectors
 
 
-def exposition(readings: Callable[[], Readings]) -> Callable[[str], tuple[bytes, str]]:
+def exposition(readings: Callable[[], Readings], *, aliases: bool = False) -> Callable[[str], tuple[bytes, str]]:
     """Make what writes every metric: it takes an Accept header, and gives the text and its content type.
 
-    It blocks while it collects; `readings` is called each time.
+    It blocks while it collects; `readings` is called each time. See `registry`.
     """
-    collectors = registry(readings)
+    collectors = registry(readings, aliases=aliases)
 
     def write(accept: str) -> tuple[bytes, str]:
         encode, kind = choose_encoder(accept)
