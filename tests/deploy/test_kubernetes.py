@@ -109,8 +109,9 @@ def test_the_network_is_closed_but_for_what_is_needed(overlay, out):
     policy, (_, container) = one(overlay, "NetworkPolicy")["spec"], server(overlay)
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     calls, scrapes = policy["ingress"]
-    assert [calls["ports"][0]["port"], scrapes["ports"][0]["port"]] == ["grpc", "metrics"]
-    assert {"grpc", "metrics"} <= {port["name"] for port in container["ports"]}
+    assert [port["port"] for port in calls["ports"]] == ["grpc", "http"]
+    assert [port["port"] for port in scrapes["ports"]] == ["http"]
+    assert {"grpc", "http"} <= {port["name"] for port in container["ports"]}
     assert {(port["port"], port["protocol"]) for rule in policy["egress"] for port in rule["ports"]} == out
 
 
@@ -153,3 +154,16 @@ def _settings(container: dict) -> dict[str, str]:
     """Read a container's environment as `carousel serve` would; a name that is no setting is a fault."""
     assert container["args"] == ["serve"]
     return {entry["name"].removeprefix("CAROUSEL_").lower(): entry["value"] for entry in container["env"]}
+
+
+@pytest.mark.parametrize("overlay", ["local", "production"])
+def test_services_lead_to_every_port_that_clients_call(overlay):
+    """By its name in the pod; under TLS a proxy is told so."""
+    _, container = server(overlay)
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for name in ("carousel", "carousel-proxied"):
+        given = {port["name"]: port for port in one(overlay, "Service", name)["spec"]["ports"]}
+        assert given.keys() == {"grpc", "http"}
+        for port in given.values():
+            assert port["port"] == ports[port["targetPort"]]
+        assert given["http"]["appProtocol"] == ("https" if overlay == "production" else "http")
