@@ -7,6 +7,9 @@ MAX_MESSAGE = 1500  # bytes, as gRPC encodes them: every byte but printable ASCI
 MAX_DETAILS = 5000  # bytes
 """What `Call.fail` sends at most: clients refuse trailers past 8 KiB, and then see nothing of what was said."""
 
+_TRUNCATED = "...TRUNCATED"
+"""How a message that is cut ends, as TensorFlow Serving's does; its clients look for that."""
+
 _PLAIN = frozenset(range(0x20, 0x7F)) - {ord("%")}  # the bytes that gRPC sends as they are
 
 
@@ -47,12 +50,14 @@ def cut(message: str) -> str:
     """Give as much of a message as fits into `MAX_MESSAGE` bytes once it is percent-encoded, in whole characters.
 
     gRPC's encoding: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses. A lone surrogate, which
-    UTF-8 cannot say, becomes a question mark.
+    UTF-8 cannot say, becomes a question mark. One that was cut says so at its end.
     """
-    content = message[:MAX_MESSAGE].encode(errors="replace")
-    size = 0
+    content = message[: MAX_MESSAGE + 1].encode(errors="replace")
+    size = kept = 0
     for end, byte in enumerate(content):
         size += 1 if byte in _PLAIN else 3
-        if size > MAX_MESSAGE:
-            return content[:end].decode(errors="ignore")
+        if size <= MAX_MESSAGE - len(_TRUNCATED):
+            kept = end + 1
+        elif size > MAX_MESSAGE:
+            return content[:kept].decode(errors="ignore") + _TRUNCATED
     return content.decode()
