@@ -74,7 +74,8 @@ class Form:
 class Forms:
     """The forms of one method's requests. Of the loop's thread alone.
 
-    They are known by the length of the message, which says where the elements stand, and by the bytes around these. All
+    They are known by the length of the message, which says where the elements stand, and by the bytes around these. A
+    message of two tensors begins and ends as the shorter one of its first tensor alone: the bytes do not suffice. All
     are forgotten when other versions take requests than before.
     """
 
@@ -88,7 +89,7 @@ class Forms:
         self._outputs = outputs
         self._edition = catalog.edition
         self._places: dict[int, tuple[int, int]] = {}
-        self._forms: dict[tuple[bytes, bytes], Form] = {}
+        self._forms: dict[tuple[int, bytes, bytes], Form] = {}
 
     def serve(self, call: Call, message: bytes) -> bool:
         """Serve a call if the form of its message is known.
@@ -100,7 +101,7 @@ class Forms:
         if place is None or self._catalog.edition is not self._edition:
             return False
         begin, end = place
-        form = self._forms.get((message[:begin], message[end:]))
+        form = self._forms.get((len(message), message[:begin], message[end:]))
         if form is None:
             return False
         call.model = form.model
@@ -135,7 +136,7 @@ class Forms:
             self._forms.clear()
         if mark.edition is self._edition:
             self._places[request.size] = mark.begin, mark.end
-            self._forms[mark.around] = Form(request, tensors, answer[:begin], size)
+            self._forms[request.size, *mark.around] = Form(request, tensors, answer[:begin], size)
 
 
 def _reply(call: Call, form: Form, pending: Pending) -> None:

@@ -220,3 +220,15 @@ def test_nothing_is_located_beside_a_group():
     message = predict(np.ones((1, 2)))
     assert locate(message, PLACED) is not None
     assert locate(message + b"\xfb\x3f\xfc\x3f", PLACED) is None
+
+
+def test_a_message_of_several_tensors_is_none_of_one_of_the_same_length(client):
+    """It begins and ends as the shorter message of its first tensor alone, whose form is known too."""
+    steps = np.random.default_rng(6).standard_normal((40, 3)).astype(np.float32)
+    alone = {
+        length: client.predict("small", [steps[:length]], timeout=30)[0].output.tobytes() for length in range(1, 41)
+    }
+    for length in range(1, 14):
+        for count in (2, 3):
+            answers = client.predict("small", [steps[:length]] * count, timeout=30)
+            assert [answer.output.tobytes() for answer in answers] == [alone[length]] * count
