@@ -19,6 +19,9 @@ _SMALL = 64 << 10
 _MAX_FIELDS = 40_000
 """Fields in a message, those inside its messages included: some ten for each of 4096 sequences."""
 
+_FEW_FIELDS = 40
+"""Fields in a message that are gone through one by one, where nothing but a short message is looked for."""
+
 _MAX_NUMBERS = 1 << 20
 """Varints in the lists of a message: one byte each on the wire, up to eight in memory, and some 30 ns of parsing."""
 
@@ -56,41 +59,44 @@ def parse(kind: type[M], message: bytes) -> M:
 
 
 def locate(message: bytes, path: tuple[int, ...]) -> tuple[int, int] | None:
-    """Find where the content of one field stands in a message that was parsed; None unless it is there just once.
+    """Find where the content of one field stands in a message that was parsed.
 
     Args:
         message: The bytes.
         path: The numbers of the fields, from the message inwards; all but the last are messages.
 
     Returns:
-        Where its first byte stands, and where the one after its last does.
+        Where its first byte stands, and where the one after its last does; None unless it is there just once, among at
+        most _FEW_FIELDS others, none of them a group.
     """
     begin, end = 0, len(message)
     for number in path:
-        found = [place for each, *place in _contents(memoryview(message)[:end], begin) if each == number]
+        found = [place for each, *place in _contents(message, begin, end) if each == number]
         if len(found) != 1:
             return None
         ((begin, end),) = found
     return begin, end
 
 
-def _contents(data: memoryview, at: int) -> list[tuple[int, int, int]]:
-    """List the fields that have a length, from `at` on: number, begin and end of each. None of them beside a group."""
-    contents = []
-    while at < len(data):
-        tag, at = _varint(data, at)
+def _contents(message: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
+    """List the fields that have a length: number, begin and end of each; none beside a group or too many others."""
+    contents: list[tuple[int, int, int]] = []
+    for _ in range(_FEW_FIELDS):
+        if at >= end:
+            return contents
+        tag, at = _varint(message, at)
         kind = tag & 7
         if kind == _LENGTH:
-            size, at = _varint(data, at)
+            size, at = _varint(message, at)
             contents.append((tag >> 3, at, at + size))
             at += size
         elif kind == _VARINT:
-            _, at = _varint(data, at)
+            _, at = _varint(message, at)
         elif kind in {_FIXED64, _FIXED32}:
-            at += 8 if kind == _FIXED64 else 4
+            at += _SIZES[kind]
         else:
-            return []
-    return contents
+            break
+    return []
 
 
 def _measure(message: bytes, kind: type[Message]) -> None:

@@ -215,6 +215,13 @@ def test_a_field_is_located_where_the_parser_finds_it(contents, model, shape, st
         assert message[:begin] + other + message[end:] == request.SerializeToString()
 
 
+def test_nothing_is_looked_for_among_many_fields():
+    """However many there are, looking costs no more than a few of them do."""
+    message = predict(np.ones((1, 2)))
+    assert locate(message + b"\xf8\x3f\x00" * 30, PLACED) is not None
+    assert locate(message + b"\xf8\x3f\x00" * 20_000, PLACED) is None
+
+
 def test_nothing_is_located_beside_a_group():
     """Of a kind of field that proto3 has no more: what follows it could be hidden in it."""
     message = predict(np.ones((1, 2)))

@@ -50,7 +50,7 @@ class Inference:
         call.model = predict.model
         trace = trace_of(call.metadata)
         request = read_predict(predict, len(message), call.deadline, trace, call.client, self._limits)
-        mark = None if predict.outputs else self._forms.mark(message)
+        mark = self._forms.mark(message) if len(predict.inputs) == 1 and not predict.outputs else None
         answer = partial(self._reply, call, predict, request, mark)
         call.on_cancel = self._requests.submit(request, answer, partial(fail, call)).abandon
 
