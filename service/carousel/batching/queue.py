@@ -39,9 +39,12 @@ class Queue:
 
     def head(self, kind: int | None = None) -> Sequence | None:
         """Look at the soonest due of all, or of a kind; None when none waits."""
-        kinds = list(self._heaps) if kind is None else [kind]
-        heads = [head for each in kinds if (head := self._head(each)) is not None]
-        return min(heads)[-1] if heads else None
+        if kind is None and len(self._heaps) != 1:
+            heads = [head for each in list(self._heaps) if (head := self._head(each)) is not None]
+            return min(heads)[-1] if heads else None
+        (only,) = self._heaps if kind is None else (kind,)
+        entry = self._head(only)
+        return None if entry is None else entry[-1]
 
     def pop(self, kind: int = 0) -> Sequence | None:
         """Take out the soonest due of a kind; None when none waits."""

@@ -8,6 +8,7 @@ from carousel.transport import Call, Code
 from carousel.wire import trace_of
 
 _ID = "x-request-id"
+_WELL = frozenset({Code.OK, Code.CANCELLED})
 
 
 class CallLog:
@@ -18,7 +19,7 @@ class CallLog:
 
     def observe(self, call: Call, code: int) -> None:
         """Take note of a call that is over; one that its client left has not failed."""
-        if code not in {Code.OK, Code.CANCELLED}:
+        if code not in _WELL:
             self._log.failed(_ended(call, code))
         elif self._log.samples:
             self._log.succeeded(_ended(call, code))

@@ -130,7 +130,9 @@ class Model:
         """
         if self.closing:
             raise GoingAway(f"{self.version} is being unloaded")
-        run = self._costs.run_seconds(max(1, self._scheduler.live + samples), longest)
+        run = 0.0  # which matters to a deadline alone
+        if deadline < math.inf:
+            run = self._costs.run_seconds(max(1, self._scheduler.live + samples), longest)
         try:
             fair, work = self._scheduler.fair_seconds(client, timesteps), self._costs.work_seconds(timesteps)
             self._admission.admit(self, fair, work, run, deadline, self._clock())

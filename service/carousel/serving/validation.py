@@ -5,6 +5,7 @@ Dtypes are checked where tensors are read, since each protocol names them differ
 setting `max_message_bytes`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ import numpy as np
 from carousel.artifact import Signature
 from carousel.errors import Violation
 from carousel.tensors import Samples, describe, describe_raw
+
+_FEW = 8192
+"""Numbers that the linear algebra library goes through on one thread; from 10,000 on it would wake others."""
 
 FieldName = Callable[[int, str], str]
 """The name of a part ("shape" or "content") of the i-th input, in the words of the caller's protocol."""
@@ -50,9 +54,15 @@ def check(inputs: list[Samples], field: FieldName, signature: Signature, limits:
             faults += shape_faults(steps.shape, field(i, "shape"), signature, limits)
         elif not features:
             faults += _token_faults(steps, field(i, "content"), signature)
-        elif limits.refuse_nonfinite and not np.isfinite(steps).all():
+        elif limits.refuse_nonfinite and not _finite(steps):
             faults.append(Violation(field(i, "content"), _first_nonfinite(steps)))
     return list(dict.fromkeys(faults))  # several samples of one tensor share its shape, and its fault
+
+
+def _finite(steps: Samples) -> bool:
+    """Whether every number is finite. For a few numbers the sum of their squares says so at a fifth of the price."""
+    few = steps.size <= _FEW
+    return (few and math.isfinite(np.vdot(steps, steps))) or bool(np.isfinite(steps).all())
 
 
 def shape_faults(shape: Sequence[int], field: str, signature: Signature, limits: Limits) -> list[Violation]:

@@ -301,7 +301,8 @@ class Call:
     def _release(self, code: int) -> None:
         """Be done, and let go of the service's callbacks, which hold the call in their turn."""
         self.done = True
-        self._owner.waits.has_message(self)
+        if not self._begun:
+            self._owner.waits.has_message(self)
         self.on_cancel = self.on_sent = self._then = None
         try:
             self._owner.observe(self, code)

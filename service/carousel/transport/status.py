@@ -34,6 +34,8 @@ class Code(IntEnum):
     DATA_LOSS = 15
     UNAUTHENTICATED = 16
 
+    __hash__ = int.__hash__  # each call's code is looked up; an enumeration's own hash is a function in Python
+
 
 class Status(NamedTuple):
     """A gRPC status. `details` is a serialized google.rpc.Status, sent as the trailer `grpc-status-details-bin`.
