@@ -63,9 +63,8 @@ def shown(value: Any) -> str:
     """Write a value that came as an error repeats it: its beginning."""
     try:
         text = write_document(value).decode()
-    except (
-        TypeError
-    ):  # beside a NaN stood what only Python's reader takes: more than 64 bits, half a surrogate, deep lists
+    except TypeError:
+        # Beside a NaN stood what only Python's reader takes: more than 64 bits, half a surrogate, deep lists.
         return reprlib.repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
