@@ -133,7 +133,15 @@ def found():
         "settings": "all",
     }
     other = told | {"cold_seconds": [0.25], "pinned": ("server==1.0", "numpy==2.0")}
-    run = {"machine": "a machine", "began": "today", "minutes": 3.0, "load": [1.0, 2.0], "rounds": 1, "seconds": 2.0}
+    run = {
+        "machine": "a machine",
+        "began": "today",
+        "minutes": 3.0,
+        "load": [1.0, 2.0],
+        "niceness": 0,
+        "rounds": 1,
+        "seconds": 2.0,
+    }
     found = run | {
         "peers": {"Carousel": {"measured": {"A 1x1": ours}} | told, "Other": {"measured": {"A 1x1": theirs}} | other},
         "missing": {"Third": "there is no such Python"},

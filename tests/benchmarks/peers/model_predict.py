@@ -20,8 +20,9 @@ def _launch(_folder: Path, port: int) -> Launch:
 PEERS = [
     Peer(
         name="grpcio + model.predict",
-        settings="16 threads, one prediction at a time, nothing batched",
+        settings="16 threads, one prediction at a time, nothing batched: measured with one in flight alone",
         environment=_ENVIRONMENT,
         launch=_launch,
+        max_in_flight=1,
     )
 ]

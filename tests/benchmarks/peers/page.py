@@ -25,12 +25,12 @@ def page(found: dict[str, Any], names: Iterable[str]) -> str:
     unasked = [name for name in names if name not in found["peers"] | found["missing"]]
     if unasked or _OURS not in found["peers"]:
         raise ValueError(f"the last run had no {', '.join(unasked) or _OURS}: run all peers before the page is written")
-    load = float(np.median(found["load"]))
+    load = f"{np.median(found['load']):.1f} (median), niceness {found['niceness']}"
     return f"""# Benchmarks
 Written by `make bench-peers` from one run, wins and losses alike; not edited by hand.
 
 {found["machine"]}; {found["began"]}, {found["minutes"]:.0f} minutes.
-Load average during the rounds: {load:.1f} (median). A run keeps one server and the generator busy, so what exceeds 2
+Load average during the rounds: {load}. A run keeps one server and the generator busy, so what exceeds 2
 was other work on the machine. It lowers the calls a second and stretches the times of all servers, not always alike.
 **What counts are ratios inside this run**, taken round by round, and the processor time a call. Calls a second and
 milliseconds are others on another machine, or on a quiet one: run it on yours.

@@ -16,6 +16,7 @@ import grpc
 
 from tests.benchmarks.machine import cpu_seconds, processes, resident
 from tests.benchmarks.peers.environment import FOLDER, CannotRun, Environment
+from tests.benchmarks.peers.shapes import Shape
 from tests.benchmarks.peers.workloads import Workload
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
@@ -50,6 +51,7 @@ class Peer:
         launch: Gives the command for a folder of its own, empty but for what it writes there, and a free port.
         workloads: The names of those that it can serve.
         prepare: What is to be done once the environment is made.
+        max_in_flight: Calls beyond which a measurement of it would only be a wait.
     """
 
     name: str
@@ -58,6 +60,12 @@ class Peer:
     launch: Callable[[Path, int], Launch]
     workloads: tuple[str, ...] = ("A", "B", "C")
     prepare: Callable[[], None] = lambda: None
+    max_in_flight: int = 64
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether it is measured so."""
+        in_flight = shape.full.in_flight if shape.share else shape.in_flight
+        return shape.workload in self.workloads and in_flight <= self.max_in_flight
 
     def install(self) -> None:
         """Make all that it needs.

@@ -96,6 +96,7 @@ def measure(peers: Sequence[Peer], starts: int, rounds: int, seconds: float) -> 
         "rounds": rounds,
         "seconds": seconds,
         "load": load,
+        "niceness": os.nice(0),
         "peers": {
             peer.name: {
                 "settings": peer.settings,
@@ -119,20 +120,22 @@ def _rounds(servers: list[Running], rounds: int, seconds: float) -> tuple[dict[s
     Also gives the machine's load average after each round: more than one or two is other people's work.
     """
     measured = {
-        server.peer.name: {shape.key: Measured() for shape in SHAPES if shape.workload in server.peer.workloads}
-        for server in servers
+        server.peer.name: {shape.key: Measured() for shape in SHAPES if server.peer.takes(shape)} for server in servers
     }
     load = []
     with Generator() as generator:
         for round_ in range(rounds + 1):
             for shape in SHAPES:
                 for server in servers:
-                    if shape.workload not in server.peer.workloads or server.ended:
+                    if not server.peer.takes(shape) or server.ended:
                         continue
                     own = measured[server.peer.name]
-                    rate = shape.share * (own[shape.full].rate or [0.0])[-1]
-                    if shape.share and not rate:
-                        continue  # the round that is not counted
+                    rate = 0.0
+                    if shape.share:
+                        reached = own[shape.full.key].rate[-1:]
+                        if reached in ([], [0.0]):
+                            continue  # the round that is not counted, or a server that answers nothing rightly
+                        rate = shape.share * reached[0]
                     before = server.cpu
                     asked = (shape.workload, shape.connections, shape.streams, seconds if round_ else seconds / 2, rate)
                     outcome = generator.ask(server.target, *asked)

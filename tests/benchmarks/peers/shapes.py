@@ -38,14 +38,19 @@ class Shape(NamedTuple):
         if self.share:
             return {"p99": ("p99", -1)}
         compared = {"calls a second": ("rate", 1), "processor time a call": ("cpu", -1)}
-        if self.connections * self.streams == 1:
+        if self.in_flight == 1:
             return compared | {"p50": ("p50", -1)}
         return compared | ({"p99": ("p99", -1)} if self.workload == "C" else {})
 
     @property
-    def full(self) -> str:
-        """The name of the measurement by which `share` goes."""
-        return Shape(self.workload, 8, 8).key
+    def full(self) -> "Shape":
+        """The measurement by which `share` goes."""
+        return Shape(self.workload, 8, 8)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that wait for answers at any time."""
+        return self.connections * self.streams
 
     @property
     def title(self) -> str:
@@ -57,7 +62,7 @@ class Shape(NamedTuple):
         if self.share:
             own = f"{self.share:.0%} of what the server itself reached on 8 connections"
             return f"at random, {own}, timed from when they were to be sent"
-        if self.connections * self.streams == 1:
+        if self.in_flight == 1:
             return "one in flight"
         where = "one connection" if self.connections == 1 else f"each of {self.connections} connections"
         return f"{self.streams} in flight on {where}"
