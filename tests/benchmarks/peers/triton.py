@@ -62,12 +62,15 @@ def lay_stub(packages: Environment) -> None:
 
 
 def command(packages: Environment, repository: Path, port: int) -> tuple[str, ...]:
-    """Give Triton's command: gRPC alone, no metrics, no configuration of its own guess."""
+    """Give Triton's command: gRPC alone, no metrics, no configuration of its own guess.
+
+    It waits longer for a model's Python than its default of 30 s: TensorFlow takes that to import on a busy machine.
+    """
     triton = packages.site_packages / "pytriton" / "tritonserver"
     return (
         *(str(triton / "bin" / "tritonserver"), "--model-repository", str(repository)),
         *("--backend-directory", str(triton / "backends"), "--disable-auto-complete-config"),
-        *("--exit-timeout-secs", "3"),
+        *("--exit-timeout-secs", "3", "--backend-config=python,stub-timeout-seconds=300"),
         *("--grpc-address", "127.0.0.1", "--grpc-port", str(port), "--allow-http", "false", "--allow-metrics", "false"),
     )
 
