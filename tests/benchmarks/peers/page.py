@@ -50,9 +50,11 @@ milliseconds are others on another machine, or on a quiet one: run it on yours.
   no padding. Their settings stand [below](#settings), their programs in `tests/benchmarks/peers/`.
 
 ## Where another server was ahead
-The median of its ratio to Carousel with one worker process, with quartiles.
+The median of its ratio to Carousel with one worker process, with quartiles: calls a second above 1, all else below.
 
-{chr(10).join(_losses(found["peers"])) or "Nowhere."}
+| | by | ahead |
+|---|---|---|
+{chr(10).join(_losses(found["peers"]))}
 
 ## Figures
 "Carousel's times as many" is the calls a second of Carousel with one worker process, divided by the server's.
@@ -65,32 +67,31 @@ The median of its ratio to Carousel with one worker process, with quartiles.
 
 def _losses(peers: dict[str, Any]) -> Iterator[str]:
     """Name each measurement in which a server of another kind was ahead of ours, the furthest first."""
+    others = [name for name in peers if not name.startswith(_OURS)]
     for shape in SHAPES:
-        ours = peers[_OURS]["measured"].get(shape.key)
-        if not ours:
-            continue
+        ours = peers[_OURS]["measured"].get(shape.key, {})
         for what, (field, better) in shape.judged.items():
             ahead = []
-            for name, peer in peers.items():
-                theirs = peer["measured"].get(shape.key)
-                if name.startswith(_OURS) or not theirs or len(theirs[field]) != len(ours[field]):
+            for name in others:
+                theirs = peers[name]["measured"].get(shape.key, {})
+                if not theirs.get(field) or len(theirs[field]) != len(ours.get(field, [])):
                     continue
                 times = ratios(theirs[field], ours[field])
                 if better * (times.median - 1) > 0:
                     ahead.append((times.median, f"{name} {times.say('x')}"))
-            if ahead:
-                ordered = ", ".join(said for _, said in sorted(ahead, reverse=better > 0))
-                yield f"- {shape.title}, {what}: {ordered}"
+            ordered = ", ".join(said for _, said in sorted(ahead, reverse=better > 0))
+            if ordered:
+                yield f"| {shape.title} | {what} | {ordered} |"
     for what, field in (
         ("Start to first answer", "cold_seconds"),
         ("CPU to first answer", "cold_cpu_seconds"),
         ("Memory", "resident_megabytes"),
     ):
-        values = {name: float(np.median(peer[field])) for name, peer in peers.items()}
-        ours = values[_OURS]
-        ahead = [(each / ours, name) for name, each in values.items() if each < ours and not name.startswith(_OURS)]
-        if ahead:
-            yield f"- {what}: {', '.join(f'{name} {times:.2g}x' for times, name in sorted(ahead))}"
+        values = {name: float(np.median(peers[name][field])) for name in (_OURS, *others)}
+        times_ours = sorted((each / values[_OURS], name) for name, each in values.items())
+        ordered = ", ".join(f"{name} {times:.2g}x" for times, name in times_ours if 0 < times < 1)
+        if ordered:
+            yield f"| Start, memory | {what} | {ordered} |"
 
 
 def _settings(peers: dict[str, Any]) -> Iterator[str]:

@@ -144,15 +144,17 @@ class Running:
 
     def _still_waiting(self, until: float, why: str) -> None:
         if self.ended:
-            lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
-            raise CannotRun(f"it ended with status {self._process.returncode}: {lines[-1] if lines else 'no word'}")
+            raise CannotRun(self.ended)
         if time.perf_counter() > until:
             raise CannotRun(f"it gave no answer in {_START:g} s: {why}")
 
     @property
-    def ended(self) -> bool:
-        """Whether it has ended by itself."""
-        return self._process.poll() is not None
+    def ended(self) -> str:
+        """Why it has ended by itself: its status and the last that it said; nothing while it runs."""
+        if self._process.poll() is None:
+            return ""
+        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        return f"it ended with status {self._process.returncode}: {lines[-1].strip() if lines else 'no word'}"
 
     @property
     def cpu(self) -> float:

@@ -89,6 +89,7 @@ def measure(peers: Sequence[Peer], starts: int, rounds: int, seconds: float) -> 
                     running.end()
         measured, load = _rounds(servers, rounds, seconds)
         resident = {server.peer.name: server.resident for server in servers}
+        missing |= {server.peer.name: f"during the rounds, {server.ended}" for server in servers if server.ended}
     return {
         "machine": machine(),
         "began": began.isoformat(timespec="seconds"),

@@ -37,6 +37,8 @@ def tables(found: dict[str, Any]) -> str:
     ]
     for name, peer in found["peers"].items():
         installed = "" if peer["installed_megabytes"] is None else f"{peer['installed_megabytes']:,.0f}"
+        if not peer["resident_megabytes"]:
+            continue  # it ended during the rounds
         cold, cpu = (Spread.of(peer[field]).say() for field in ("cold_seconds", "cold_cpu_seconds"))
         starts.append(f"| {name} | {cold} | {cpu} | {peer['resident_megabytes']:,.0f} | {installed} |")
     blocks.append("\n".join(starts))
@@ -70,7 +72,15 @@ def _lines(peers: dict[str, Any], shape: Shape) -> Iterator[str]:
 
 
 def _spread(values: list[float], scale: float) -> str:
-    return Spread.of(values).say("", scale) if values else ""
+    if not values:
+        return ""
+    spread = Spread.of(values)
+    low, median, high = (_short(scale * each) for each in (spread.low, spread.median, spread.high))
+    return f"{median} ({low} to {high})"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _faults(measured: dict[str, Any]) -> str:
