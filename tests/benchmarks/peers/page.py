@@ -30,9 +30,10 @@ def page(found: dict[str, Any], names: Iterable[str]) -> str:
 Written by `make bench-peers` from one run, wins and losses alike; not edited by hand.
 
 {found["machine"]}; {found["began"]}, {found["minutes"]:.0f} minutes.
-Load average during the rounds: {load}. A run keeps one server and the generator busy, so what exceeds 2
-was other work on the machine. It lowers the calls a second and stretches the times of all servers, not always alike.
-**What counts are ratios inside this run**, taken round by round, and the processor time a call. Calls a second and
+Load average during the rounds: {load}. A run keeps one server and the generator busy, so what exceeds 2 was other work
+on the machine. It lowers the calls a second and stretches the times of all servers, but not all alike: one with more
+busy threads and processes gets more of a processor that is shared.
+**What counts is the processor time a call, then the ratios inside this run**, taken round by round. Calls a second and
 milliseconds are others on another machine, or on a quiet one: run it on yours.
 
 ## How it was measured
@@ -51,6 +52,7 @@ milliseconds are others on another machine, or on a quiet one: run it on yours.
 
 ## Where another server was ahead
 The median of its ratio to Carousel with one worker process, with quartiles: calls a second above 1, all else below.
+Calls at random are not compared: each server got them at a rate of its own.
 
 | | by | ahead |
 |---|---|---|

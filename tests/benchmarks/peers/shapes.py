@@ -34,9 +34,12 @@ class Shape(NamedTuple):
 
     @property
     def judged(self) -> dict[str, tuple[str, int]]:
-        """What servers are compared by, in words: the field of their figures, and 1 where more is better, else -1."""
+        """What servers are compared by, in words: the field of their figures, and 1 where more is better, else -1.
+
+        By nothing where each was asked at a rate of its own.
+        """
         if self.share:
-            return {"p99": ("p99", -1)}
+            return {}
         compared = {"calls a second": ("rate", 1), "processor time a call": ("cpu", -1)}
         if self.in_flight == 1:
             return compared | {"p50": ("p50", -1)}
