@@ -17,6 +17,7 @@ GENERATORS = (
     "docs/metrics.py",
     "docs/settings.py",
     "docs/alerts.py",
+    "docs/commands.py",
     "docs/turning.py",
     "deploy/grafana/dashboard.py",
     "deploy/kubernetes/components/monitoring/write_rules.py",

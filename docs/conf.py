@@ -11,7 +11,6 @@ release = version = carousel.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "Carousel"
-suppress_warnings = ["toc.not_included"]  # a page may come before its place in index.md does
 myst_heading_anchors = 4
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"

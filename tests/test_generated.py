@@ -17,6 +17,7 @@ CHANGES = {
     "service/carousel/client/aio_fleet.py": (("Live sequences for", "Some sequences for"), {"fleet.py"}),
     "service/carousel/telemetry/instruments.py": (('"carousel_serving"', '"carousel_renamed"'), {"docs/metrics.md"}),
     "service/carousel/settings/settings.py": (("The address that gRPC", "An address that gRPC"), {"docs/settings.md"}),
+    "service/carousel/cli/explain.py": (("Run MODEL over one", "Runs MODEL over one"), {"docs/commands.md"}),
     "docs/turning.py": (('"Padded batches"', '"Batches, padded"'), {"docs/turning.svg"}),
     "deploy/grafana/dashboard.py": (("Is it healthy?", "Is it well?"), {"deploy/grafana/dashboard.json"}),
     "deploy/prometheus/rules.yaml": (("groups:", "groups: # changed"), {"monitoring/rules.yaml"}),

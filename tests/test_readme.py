@@ -49,6 +49,8 @@ def test_the_first_answer_comes(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    exported = done.stderr.partition("carousel: serving")[0]
+    assert not re.search(r"^([IWE]\d{4} |WARNING: All log messages before absl)", exported, re.MULTILINE)
     answer, shapes = done.stdout.splitlines()[-2:]
     assert len(re.findall(r"[-\d.e]+", answer)) == 8
     assert shapes == "(8,) (30, 8)"

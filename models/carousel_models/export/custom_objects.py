@@ -14,6 +14,12 @@ from carousel_models.refusals import ExportRefused
 def import_custom_objects(modules: Sequence[str]) -> dict[str, Any]:
     """Import Python modules, also from the current folder, and give the layers, models and functions that they define.
 
+    Args:
+        modules: Their names, as `import` takes them.
+
+    Returns:
+        What they define that can be called, by name.
+
     Raises:
         ExportRefused: A module cannot be imported.
     """

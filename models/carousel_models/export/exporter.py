@@ -98,6 +98,14 @@ def export(
 def read(path: Path, custom_objects: Mapping[str, Any] | None = None, *, unsafe_lambda: bool = False) -> keras.Model:
     """Read a .keras or .h5 file, or the folder of a SavedModel, as `export` does.
 
+    Args:
+        path: The file, or the folder.
+        custom_objects: Layers and functions of one's own, by the names that the file has for them.
+        unsafe_lambda: Whether the code that Lambda layers keep in the file may run on this machine.
+
+    Returns:
+        The model, with the meaning it had in the Keras that wrote it.
+
     Raises:
         ExportRefused: It is missing, of another kind, or cannot be read.
     """

@@ -51,6 +51,12 @@ def lower(model: keras.Model) -> CellGraph:
     order of `states`, and gives `outputs` [steps, rows, units] and `next_state` [rows, state_width]: the model's answer
     at every step. A whole graph takes `inputs` and gives `outputs`, [timesteps, rows, units] or, where the model gives
     no sequence, [1, rows, units]. The answer is float32, and so is every state.
+
+    Args:
+        model: It is not changed.
+
+    Returns:
+        The graph; without content where a layer has no lowering, which it then names.
     """
     because = ""
     try:
@@ -67,7 +73,14 @@ def lower(model: keras.Model) -> CellGraph:
 
 
 def input_dtype(model: keras.Model) -> str:
-    """Name the dtype of what is sent: int32 or int64 for tokens [timesteps], float32 for vectors."""
+    """Name the dtype of what is sent.
+
+    Args:
+        model: Of one input.
+
+    Returns:
+        "int32" or "int64" for tokens [timesteps], "float32" for vectors [timesteps, input_dim].
+    """
     (taken,) = model.inputs
     if len(taken.shape) > 2:
         return "float32"

@@ -49,7 +49,15 @@ class KerasSteps:
         self.layers += [layer for rebuilt in self._recurrent.values() for layer in rebuilt]
 
     def advance(self, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-        """Take inputs [batch, timesteps, ...]; give outputs [batch, timesteps, units] and the next states."""
+        """Run a chunk of timesteps.
+
+        Args:
+            inputs: A tensor [batch, timesteps, ...].
+            states: A tensor [batch, units] for each state, in their order; after them goes the chunk.
+
+        Returns:
+            The outputs, [batch, timesteps, units], and the states after them.
+        """
         chunk = _Chunk(self._recurrent, list(states))
         (answer,) = walk(self._model, [_Value(inputs, timewise=True)], chunk.call)
         return answer.tensor, chunk.following
@@ -59,6 +67,13 @@ def keras_whole(model: keras.Model, inputs: Any) -> Any:
     """Run a model of one output on inputs [batch, timesteps, ...], by calling its layers one after another.
 
     Keras' own TimeDistributed fails on unknown timesteps under tf.function, so all of them are made one batch.
+
+    Args:
+        model: It is not changed.
+        inputs: A tensor [batch, timesteps, ...].
+
+    Returns:
+        The model's answer, a tensor [batch, ...].
     """
 
     def call(operation: keras.Operation, args: Any, kwargs: Any, _given: list[Any]) -> list[Any]:

@@ -53,6 +53,12 @@ class Recipe(Table):
     def of(cls, tables: Mapping[str, Any]) -> Self:
         """Check the tables of a TOML file.
 
+        Args:
+            tables: As `tomllib` reads them.
+
+        Returns:
+            The recipe.
+
         Raises:
             pydantic.ValidationError: They say what cannot be built.
         """

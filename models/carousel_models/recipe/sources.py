@@ -93,7 +93,14 @@ class TableSource(Table):
         return (*self.encoded(self.features), *waves, *ahead)
 
     def encoded(self, columns: Columns) -> Columns:
-        """Name what `columns` become: a column of words one number for each of its values."""
+        """Name what columns become: a column of words is one number for each of its values.
+
+        Args:
+            columns: Their names in the file.
+
+        Returns:
+            The names of the numbers, in the same order.
+        """
         return tuple(
             name
             for column in columns

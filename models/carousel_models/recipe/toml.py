@@ -21,6 +21,12 @@ from carousel_models.refusals import RecipeRefused
 def read_recipe(path: Path) -> Recipe:
     """Read and check the recipe at `path`.
 
+    Args:
+        path: A TOML file.
+
+    Returns:
+        The recipe.
+
     Raises:
         RecipeRefused: The file cannot be read, is not TOML, or says what cannot be built; every fault is named.
     """
@@ -34,7 +40,18 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def write_recipe(path: Path, recipe: Recipe) -> Path:
-    """Write `recipe` to `path`, and give the path."""
+    """Write a recipe as TOML, which `read_recipe` reads to the same recipe.
+
+    Args:
+        path: The file.
+        recipe: What to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     path.write_text(tomli_w.dumps(recipe.tables), "utf-8")
     return path
 

@@ -18,6 +18,13 @@ def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
     """Give `recipe` the values of `settings`, and nothing open any more.
 
     All layers of the stack get the same ones. Where the stack becomes deeper, its last layer is repeated.
+
+    Args:
+        recipe: It is not changed.
+        settings: Values by name, as `[tune]` names them.
+
+    Returns:
+        The new recipe.
     """
     tables = recipe.tables
     tables.pop("tune", None)
@@ -37,17 +44,42 @@ def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """Give `recipe` another seed."""
+    """Give a recipe another seed.
+
+    Args:
+        recipe: It is not changed.
+        seed: Of everything random in it.
+
+    Returns:
+        The new recipe.
+    """
     return Recipe.of({**recipe.tables, "seed": seed})
 
 
 def with_origin(recipe: Recipe, origin: str) -> Recipe:
-    """Say where the settings of `recipe` come from."""
+    """Say where the settings of a recipe come from.
+
+    Args:
+        recipe: It is not changed.
+        origin: A sentence for the report.
+
+    Returns:
+        The new recipe.
+    """
     return Recipe.of({**recipe.tables, "origin": origin})
 
 
 def moved(recipe: Recipe, old: Path, new: Path) -> Recipe:
-    """Give `recipe`, whose file lay in the folder `old`, as it reads from the folder `new`."""
+    """Make a recipe read the same data from another folder.
+
+    Args:
+        recipe: It is not changed.
+        old: The folder that its file lay in.
+        new: The folder that its file will lie in.
+
+    Returns:
+        The new recipe.
+    """
     tables = recipe.tables
     if "file" in tables["source"]:
         tables["source"]["file"] = Path(os.path.relpath(old / tables["source"]["file"], new)).as_posix()

@@ -16,7 +16,6 @@ def quietly() -> Iterator[None]:
     TensorFlow's libraries write of drivers and instruction sets while they load, before any setting of its own is
     heeded; so the file descriptor is turned aside, and the first look at devices happens within too.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     kept = os.dup(STANDARD_ERROR)
     with tempfile.TemporaryFile() as aside:

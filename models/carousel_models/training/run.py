@@ -71,6 +71,9 @@ def train(
         tensorboard: Write TensorBoard's logs into `output`/tensorboard.
         quiet: Show no progress bar.
 
+    Returns:
+        The fitted model, its files, and how it was judged.
+
     Raises:
         RecipeRefused: The recipe cannot be read or built.
         SourceRefused: Its source yields no examples.

@@ -46,6 +46,9 @@ def tune(
         jobs: Processes that fit beside each other; one for each core where None. The result does not depend on it.
         quiet: Show no progress bar.
 
+    Returns:
+        The best settings, the recipe that holds them, and how both recipes were judged.
+
     Raises:
         RecipeRefused: The recipe cannot be read or built, leaves nothing open, or the study there is of another one.
         SourceRefused: Its source yields no examples.

@@ -18,12 +18,8 @@ a first run:
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command.
-
-    Returns:
-        The exit status: 0 done, 1 it failed and said why, 2 it was called wrongly.
-    """
+def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Make the parser of the command line, and give those of its commands by their names."""
     parser = argparse.ArgumentParser(
         prog="carousel",
         description="Train, export and serve stacked Keras LSTMs.",
@@ -33,11 +29,21 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)
+    return parser, commands.choices
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 it failed and said why, 2 it was called wrongly.
+    """
+    parser, commands = parsers()
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0].startswith("--") and words[0] != "--help":
         words = ["serve", *words]  # as TensorFlow Serving's image takes flags
     if words[:1] == ["serve"]:
-        serve.add_flags(commands.choices["serve"])
+        serve.add_flags(commands["serve"])
     given = parser.parse_args(words)
     try:
         status = int(given.run(given))

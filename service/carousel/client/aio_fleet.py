@@ -32,8 +32,13 @@ class AsyncLiveSequence:
     async def feed(self, steps: Steps, *, return_state: bool = False) -> Prediction:
         """Take new timesteps, and wait for their answer.
 
-        They are [timesteps, input_dim], [timesteps] of tokens, or a mapping: each input by the name that the model's
-        author gave it, what has no timesteps too.
+        Args:
+            steps: float32 [timesteps, input_dim], or whole numbers [timesteps] for tokens; or a mapping: each input by
+                the name that the model's author gave it, what has no timesteps too.
+            return_state: Whether the state after them is wanted as well.
+
+        Returns:
+            The answer: its `output` is float32 [units], or [timesteps, units] if it began with `return_sequences`.
 
         Raises:
             CarouselError: The sequence ended: one of the classes of `carousel.errors`, as the server raised it, or
@@ -42,9 +47,17 @@ class AsyncLiveSequence:
         return await result(await self.send(steps, return_state=return_state))
 
     async def send(self, steps: Steps, *, return_state: bool = False) -> Future[Prediction]:
-        """Take new timesteps, as `feed` does, and give their answer's future.
+        """Take new timesteps. Waits while too many messages of the fleet are unanswered.
 
-        Waits while too many messages of the fleet are unanswered. Raises as `feed` does.
+        Args:
+            steps: As `feed` takes them.
+            return_state: Whether the state after them is wanted as well.
+
+        Returns:
+            The future of their answer, which raises as `feed` does.
+
+        Raises:
+            CarouselError: The sequence has ended already, or the client was closed.
         """
         return await self._fleet._send(self._session, steps, return_state)  # noqa: SLF001 - two halves of one thing
 
@@ -104,6 +117,9 @@ class AsyncFleet:
             initial_state: A state to start from, as returned earlier.
             window: How many timesteps to keep; see `live`.
             outputs: Names of the outputs that are wanted; see `live`.
+
+        Returns:
+            The sequence.
         """
         opening = pb.Open(
             model=model,
@@ -117,7 +133,14 @@ class AsyncFleet:
         return AsyncLiveSequence(self, session, partial(self._leave, session))
 
     def only(self, opening: pb.Open) -> AsyncLiveSequence:
-        """Begin the only live sequence of this fleet, which closes with it."""
+        """Begin the only live sequence of this fleet, which closes with it.
+
+        Args:
+            opening: What the server hears of it first.
+
+        Returns:
+            The sequence.
+        """
         return AsyncLiveSequence(self, self._session(opening.model, opening), self.close)
 
     def close(self) -> None:

@@ -73,8 +73,13 @@ class Client:
             outputs: Names of the outputs that are wanted; with mappings all, if none is named.
             timeout: Seconds to wait for the answer.
 
+        Returns:
+            An answer a sequence, in their order: its `output` is float32 [units], or [timesteps, units] with
+            `return_sequences`.
+
         Raises:
-            CarouselError: One of the classes of `carousel.errors`, as the server raised it.
+            InvalidRequest: A sequence does not suit the model; names each fault.
+            CarouselError: Another of the classes of `carousel.errors`, as the server raised it.
         """
         request = predict_request(model, sequences, version, return_sequences, return_state, initial_state, outputs)
         try:
@@ -110,6 +115,9 @@ class Client:
             snapshot_every: Ask for a snapshot with every so many messages; those since it are kept, and sent again if
                 the server is lost.
             timeout: Seconds to search for another server, before Unreachable is raised.
+
+        Returns:
+            The sequence. The server hears of it with its first timesteps, so that is where its errors are raised.
         """
         fleet = self.fleet(snapshot_every=snapshot_every, timeout=timeout)
         return fleet.only(
@@ -130,11 +138,27 @@ class Client:
             snapshot_every: Ask for a snapshot of a sequence with every so many of its messages.
             timeout: Seconds to search for another server, before Unreachable is raised.
             max_unanswered: Messages that may wait for answers; above that, sending waits.
+
+        Returns:
+            The fleet, without a sequence.
         """
         return Fleet(self._stub.Stream, snapshot_every, timeout, max_unanswered)
 
     def get_model(self, model: str, version: int = 0, timeout: float | None = None) -> ModelDescription:
-        """Describe one model; version 0 is the newest served. Raises ModelNotFound."""
+        """Describe one model.
+
+        Args:
+            model: The model's name.
+            version: The model's version; 0 is the newest served.
+            timeout: Seconds to wait for the answer; without end where None.
+
+        Returns:
+            What it takes and gives, its states and its engine.
+
+        Raises:
+            ModelNotFound: It is not served.
+            CarouselError: Another of the classes of `carousel.errors`, as the server raised it.
+        """
         try:
             response = self._stub.GetModel(pb.GetModelRequest(model=model, version=version), timeout=timeout)
         except grpc.RpcError as error:
@@ -142,7 +166,17 @@ class Client:
         return description(response.model)
 
     def list_models(self, timeout: float | None = None) -> list[ModelDescription]:
-        """Describe every model served."""
+        """Describe every model served.
+
+        Args:
+            timeout: Seconds to wait for the answer; without end where None.
+
+        Returns:
+            A description for each version that is served, in the order of their names.
+
+        Raises:
+            CarouselError: One of the classes of `carousel.errors`, as the server raised it.
+        """
         try:
             response = self._stub.ListModels(pb.ListModelsRequest(), timeout=timeout)
         except grpc.RpcError as error:
@@ -150,7 +184,15 @@ class Client:
         return [description(model) for model in response.models]
 
     def wait_until_serving(self, timeout: float) -> None:
-        """Wait, at most `timeout` seconds, until a server is there and serving. Raises DeadlineExceeded."""
+        """Wait until a server is there and serving.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            DeadlineExceeded: None was there by then.
+            CarouselError: Another of the classes of `carousel.errors`, as the server raised it.
+        """
         try:
             self._health.Check(HealthCheckRequest(), timeout=timeout, wait_for_ready=True)
         except grpc.RpcError as error:

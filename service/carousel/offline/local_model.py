@@ -30,6 +30,9 @@ def load(folder: str | Path, *, engine: Choice = "auto", threads: int = 1) -> "L
         engine: The engine to use, or "auto": ONNX where the model's cell graph can be trusted.
         threads: For one operation inside the engine.
 
+    Returns:
+        The version, ready to answer.
+
     Raises:
         ModelRejected: It cannot be served; the message says why and what to do.
     """
@@ -83,6 +86,16 @@ class LocalModel:
 
         They are taken as they are needed, and each answer comes with its sequence's place, from 0, as soon as it is
         done: the short ones first.
+
+        Args:
+            sequences: As `predict` takes them.
+            return_sequences: As `predict` takes it.
+
+        Yields:
+            A sequence's place, and its output: float32 [units], or [timesteps, units] with `return_sequences`.
+
+        Raises:
+            InvalidRequest: A sequence does not suit the model; names each fault. Those before it may be answered.
         """
         version, signature = self.version, self.version.signature
         if return_sequences and signature.sequence is None:

@@ -1,7 +1,6 @@
 """From the folder of a SavedModel to a Keras model that answers as it does."""
 
 import itertools
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ def read_saved_model(
     Raises:
         ExportRefused: Its layers cannot be told, or the model that they make does not answer as the SavedModel.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf  # noqa: PLC0415 - takes seconds, and most models are files
 
     try:
