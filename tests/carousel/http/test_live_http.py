@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import socket
+import struct
 import time
 from contextlib import contextmanager
 
@@ -96,17 +97,31 @@ def test_a_snapshot_goes_on_where_it_was_taken_over_either_protocol(serving, cli
         assert live.feed(steps[12:], return_state=True).state == base64.b64decode(answer["state"])
 
 
-def test_a_message_may_only_open_or_close_and_by_the_authors_name(serving, client):
+def test_a_message_may_only_open_or_close(serving, client):
     """The last one is answered, and the connection ends in good order."""
     steps = draw(4)
     [known] = client.predict("small", [steps])
-    named = client.get_model("small").own_inputs[0].name
     with talking(serving, "small/live") as talk:
         assert talk.ask(return_state=True) == {"model": "small", "version": 1, "state": ""}
-        [output] = talk.ask(input={named: steps.tolist()})["outputs"].values()
-        assert equal_bits(output, known.output)
+        assert equal_bits(talk.ask(steps)["output"], known.output)
         assert talk.ask(close=True) == {"closed": True}
         assert talk.ends() == 1000
+
+
+@pytest.mark.parametrize("name", ["small", "fixed"])
+def test_inputs_and_outputs_go_by_the_authors_names(serving, client, name):
+    """The author's outputs, where the first message says its input so, or those that it asks for."""
+    steps, model = draw(6), client.get_model(name)
+    [known] = client.predict(name, [steps])
+    input_, output = model.own_inputs[0].name, model.own_outputs[0].name
+    with talking(serving, f"{name}/live") as talk:
+        assert equal_bits(talk.ask(input={input_: steps.tolist()})["outputs"][output], known.output)
+    with talking(serving, f"{name}/live") as talk:
+        answer = talk.ask(steps, open={"outputs": ["last_step"]})
+        assert answer["outputs"].keys() == {"last_step"}
+        assert equal_bits(answer["outputs"]["last_step"], known.output)
+    with talking(serving, f"{name}/live") as talk:
+        assert talk.ask(steps, open={"outputs": ["b"]})["error"].startswith("open.outputs[0]: is 'b', expected one of")
 
 
 REFUSED = {
@@ -244,6 +259,20 @@ def test_who_never_reads_is_read_no_further_and_cut_off(server):
                 sent += 1
     wait_until(lambda: open_in(quick) == 0)
     assert 0 < sent < 10_000
+
+
+def test_what_all_connections_send_and_do_not_finish_is_bounded(server):
+    """The one that goes beyond is closed by its code; the others go on, and what was closed counts no more."""
+    tight = server(max_held_bytes=100_000, max_message_bytes=90_000)
+    unfinished = b"\x81\xff" + struct.pack("!Q", 85_000) + bytes(4) + b" " * 60_000  # a text, masked by zeros
+    with talking(tight, "small/live") as first:
+        first.connection.socket.sendall(unfinished)
+        for _ in range(2):
+            with talking(tight, "small/live") as second:
+                second.connection.socket.sendall(unfinished)
+                assert second.ends() == 1013
+        first.connection.socket.sendall(b" " * 24_998 + b"{}")
+        assert first.receive()["model"] == "small"
 
 
 def open_in(serving):

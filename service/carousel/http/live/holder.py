@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from carousel.artifact import Layout
 from carousel.batching import Sequence
 from carousel.errors import CarouselError, InvalidRequest, Overloaded, Violation
 from carousel.http.live.messages import Message, Open
@@ -62,7 +61,6 @@ class _Asked(NamedTuple):
     return_state: bool
     close: bool
     first: bool
-    named: bool
 
 
 class Holder:
@@ -117,8 +115,8 @@ class Holder:
         document = self._begun(session, first=asked.first)
         if sequence.output is not None:  # a window that is not full yet has no answer
             signature = session.model.version.signature
-            if asked.named:
-                document["outputs"] = signature.by_name(sequence.output, signature.gives.names)
+            if session.outputs:
+                document["outputs"] = signature.by_name(sequence.output, session.outputs)
             elif sequence.return_sequences:
                 document["output"] = signature.sequence_of(sequence.output)
             else:
@@ -145,11 +143,12 @@ class Holder:
         if self._over or (session is not None and session.leaving is not None):
             return  # the client was or is being told
         if session is None:
-            session = self._session = self._open(message.open or Open())
+            named = bool(message.inputs) and "" not in message.inputs
+            session = self._session = self._open(message.open or Open(), named=named)
         elif message.open is not None:
             raise InvalidRequest((Violation("open", "belongs to the first message: this sequence is open already"),))
         if message.inputs:
-            asked = _Asked(message.return_state, message.close, first, named="" not in message.inputs)
+            asked = _Asked(message.return_state, message.close, first)
             self._sessions.feed(session, _tensors(message.inputs, session), asked, self._trace)
         elif not session.idle:
             found = "is missing while earlier messages are unanswered; close with the last timesteps"
@@ -158,13 +157,15 @@ class Holder:
             document = self._begun(session, first=first)
             self._answer(session, document, return_state=message.return_state, close=message.close)
 
-    def _open(self, asked: Open) -> Session:
+    def _open(self, asked: Open, *, named: bool) -> Session:
         self._lifecycle.check_serving()
         opening = replace(
             self._opening,
             return_sequences=asked.return_sequences,
             window=asked.window,
             snapshot=asked.initial_state,
+            outputs=asked.outputs,
+            named=named,
         )
         return open_session(opening, self._catalog, self._sessions, self, self, "", self._client)
 
@@ -192,25 +193,14 @@ class Holder:
 
 def _tensors(inputs: Mapping[str, Samples], session: Session) -> Tensors:
     """Read new timesteps as the one array that runs, whatever number of them a whole sequence has."""
-    takes, faults = _of_any_length(session.model.version.signature.takes), list[Violation]()
-    names = takes.names
-    if "" in inputs and len(names) > 1:
+    takes, faults, found = session.accepts.takes, list[Violation](), list[Violation]()
+    names, unnamed = takes.names, "" in inputs
+    steps = None
+    if unnamed and len(names) > 1:
         faults.append(Violation(_FIELD, f"is no object, and the model takes several: {', '.join(names)}"))
-        return Tensors([], lambda _, part: f"{_FIELD}.{part}", faults=faults)
-    unnamed = "" in inputs
-    found = list[Violation]()
-    steps = takes.pack({names[0]: inputs[""]} if unnamed else inputs, found)
+    else:
+        steps = takes.pack({names[0]: inputs[""]} if unnamed else inputs, found)
     for fault in found:
         rest = fault.field.removeprefix(names[0]).removeprefix(".") if unnamed else fault.field
         faults.append(Violation(f"{_FIELD}.{rest}" if rest else _FIELD, fault.description))
     return Tensors([] if steps is None else [steps], lambda _, part: f"{_FIELD}.{part}", faults=faults)
-
-
-def _of_any_length(layout: Layout) -> Layout:
-    columns = tuple(
-        replace(column, spec=replace(column.spec, shape=(None, None, *column.spec.shape[2:])))
-        if column.timewise
-        else column
-        for column in layout.columns
-    )
-    return replace(layout, columns=columns)

@@ -13,8 +13,9 @@ from carousel.http.documents import numbers, read_document, read_numbers, write_
 from carousel.tensors import Samples
 
 _KEYS = frozenset({"open", "input", "return_state", "close"})
-_OPEN_KEYS = frozenset({"return_sequences", "window", "initial_state"})
+_OPEN_KEYS = frozenset({"return_sequences", "window", "initial_state", "outputs"})
 _MAX_WINDOW = 2**31
+_MAX_NAMES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,13 @@ class Open:
         return_sequences: Whether every timestep of a message is answered, or its last one alone.
         window: Timesteps to keep, where it slides; 0 for the model's own number or none.
         initial_state: A snapshot to start from; empty for the beginning.
+        outputs: Those that are wanted by name. None: the author's where the first message has its input by name.
     """
 
     return_sequences: bool = False
     window: int = 0
     initial_state: bytes = b""
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ def read_message(text: bytes) -> Message:
             _flag(asked, "return_sequences", "open."),
             _count(asked.get("window", 0), "open.window"),
             _bytes(asked.get("initial_state", ""), "open.initial_state"),
+            _names(asked.get("outputs", []), "open.outputs"),
         )
     value = document.get("input")
     inputs: dict[str, Samples] = {}
@@ -107,6 +111,12 @@ def _count(value: Any, field: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_WINDOW:
         raise _wrong(field, f"is no whole number from 0 to {_MAX_WINDOW - 1}")
     return value
+
+
+def _names(value: Any, field: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value) or len(value) > _MAX_NAMES:
+        raise _wrong(field, f"is no list of at most {_MAX_NAMES} names")
+    return tuple(value)
 
 
 def _bytes(value: Any, field: str) -> bytes:

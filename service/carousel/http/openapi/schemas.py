@@ -88,7 +88,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "open": form(
                 {},
-                {"return_sequences": _FLAG, "window": _COUNT, "initial_state": _BASE64},
+                {"return_sequences": _FLAG, "window": _COUNT, "initial_state": _BASE64, "outputs": listed(_TEXT)},
             ),
             "input": {"anyOf": [_STEPS, _NAMED]},
             "return_state": _FLAG,
