@@ -142,7 +142,7 @@ def test_kserve_finds_its_container():
     """The runtime is what KServe asks for: its container's name, a port named h2c, gRPC v2, a gRPC probe."""
     spec = one("kserve", "ServingRuntime")["spec"]
     [container] = spec["containers"]
-    assert (container["name"], container["image"]) == ("kserve-container", "registry.example/carousel:0.1.0")
+    assert (container["name"], container["image"]) == ("kserve-container", "registry.example/carousel:0.2.0")
     assert (spec["protocolVersions"], container["ports"][0]["name"]) == (["grpc-v2"], "h2c")
     assert spec["supportedModelFormats"][0]["priority"] >= 3
     assert Settings(**_settings(container)).port == container["readinessProbe"]["grpc"]["port"]
