@@ -148,12 +148,12 @@ class InferRequest:
             faults.append(Violation("raw_input_contents", found))
             return {}
         own = version.signature.takes.names
-        known = tuple(dict.fromkeys((INPUTS, LENGTHS, *own, *(state.name for state in version.states))))
+        known = (INPUTS, LENGTHS, *own, *[state.name for state in version.states])
         arrays: dict[str, Samples] = {}
         seen = set()
         for i, tensor in enumerate(message.inputs):
             if tensor.name not in known:
-                found = f"is {tensor.name[:64]!r}, expected one of {', '.join(known)}"
+                found = f"is {tensor.name[:64]!r}, expected one of {', '.join(dict.fromkeys(known))}"
                 faults.append(Violation(f"inputs[{i}].name", found))
             elif tensor.name in seen:
                 faults.append(Violation(f"inputs[{i}].name", f"is {tensor.name!r} for a second time"))
@@ -274,26 +274,30 @@ def _ends(lengths: Samples, samples: int, timesteps: int, least: int, faults: li
 def _outputs(request: ModelInferRequest, version: Version, faults: list[Violation]) -> tuple[str, ...]:
     if not request.outputs:
         return tuple(spec.name for spec in version.signature.served_outputs)
-    known = [*(spec.name for spec in version.signature.served_outputs), *(state.name for state in version.states)]
-    known += [name for name in version.signature.output_names if name not in known]
+    known = [*[spec.name for spec in version.signature.served_outputs], *[state.name for state in version.states]]
+    known += version.signature.output_names
     names = tuple(output.name for output in request.outputs)
     for i, (output, name) in enumerate(zip(request.outputs, names, strict=True)):
         field = f"outputs[{i}]"
         if name not in known:
-            faults.append(Violation(f"{field}.name", f"is {name[:64]!r}, expected one of {', '.join(known)}"))
+            expected = ", ".join(dict.fromkeys(known))
+            faults.append(Violation(f"{field}.name", f"is {name[:64]!r}, expected one of {expected}"))
         elif name in names[:i]:
             faults.append(Violation(f"{field}.name", f"is {name!r} for a second time"))
-        faults += [
-            Violation(f"{field}.parameters", f"{refused} is not served")
-            for refused in ("classification", "shared_memory_region")
-            if refused in output.parameters
-        ]
+        if output.parameters:
+            faults += [
+                Violation(f"{field}.parameters", f"{refused} is not served")
+                for refused in ("classification", "shared_memory_region")
+                if refused in output.parameters
+            ]
     return names
 
 
 def _narrow(array: Samples) -> Floats:
+    if array.dtype == np.float32:
+        return array
     with np.errstate(over="ignore"):
-        return array if array.dtype == np.float32 else array.astype(np.float32)
+        return array.astype(np.float32)
 
 
 def _wrong(field: str, description: str) -> InvalidRequest:
