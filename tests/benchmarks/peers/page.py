@@ -30,9 +30,10 @@ def page(found: dict[str, Any], names: Iterable[str]) -> str:
 Written by `make bench-peers` from one run, wins and losses alike; not edited by hand.
 
 {found["machine"]}; {found["began"]}, {found["minutes"]:.0f} minutes.
-Load average during the rounds: {load}. A run keeps one server and the generator busy, so what exceeds 2 was other work
-on the machine. It lowers the calls a second and stretches the times of all servers, but not all alike: one with more
-busy threads and processes gets more of a processor that is shared.
+Load average during the rounds: {load}.
+A run keeps one server and the generator busy, so what exceeds 2 was other work on the machine. It lowers the calls a
+second and stretches the times of all servers, but not all alike: one with more busy threads and processes gets more of
+a processor that is shared.
 **What counts is the processor time a call, then the ratios inside this run**, taken round by round. Calls a second and
 milliseconds are others on another machine, or on a quiet one: run it on yours.
 
@@ -44,6 +45,8 @@ milliseconds are others on another machine, or on a quiet one: run it on yours.
   answer. All servers get the same bytes over gRPC: the Open Inference Protocol with raw contents.
 - Every answer is compared with what ONNX Runtime gives for its sequence alone, to {TOLERANCE:g}. Only right answers
   with the status OK count; "not right" names the others. Short sequences are those of up to {SHORT} timesteps.
+- p50 and p99 are of right answers that came within a measurement. Of a server that answers few of its 64 calls within
+  it, as Triton with TensorFlow on unlike lengths, these are only the quickest.
 - Server CPU is of all processes of a server, from /proc, divided by all calls. Memory is resident, of all its
   processes, with what they share counted in each. The first answer is counted from the start of the process, and each
   server was started once before.
