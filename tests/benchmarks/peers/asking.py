@@ -24,10 +24,10 @@ class Outcome:
 
     Attributes:
         calls: All that were answered.
-        rate: Calls a second that were answered rightly; where calls wait, within the time.
+        rate: Calls a second that were answered rightly; where calls wait, those answered within the time.
         wrong: Answers with the status OK and other numbers than the known ones.
         failed: Calls by their status, where that was not OK.
-        latencies: Seconds, of each right answer that counts in `rate`.
+        latencies: Seconds, of each right answer; the last ones, after the time, are often the slowest.
         short: Those of short sequences among them; of workload C alone.
         cpu: Seconds of processor time that the generator itself took.
     """
@@ -49,6 +49,7 @@ class Asking:
         self._seconds = seconds
         self._began = time.perf_counter()
         self._until = self._began + seconds
+        self._within = 0
         self._cpu = time.process_time()
         self._cases = itertools.cycle(work.cases)
         self._chains = itertools.cycle(work.chains or ())
@@ -96,7 +97,7 @@ class Asking:
 
     def end(self) -> Outcome:
         """Say what came of it."""
-        self._outcome.rate = len(self._outcome.latencies) / self._seconds
+        self._outcome.rate = self._within / self._seconds
         self._outcome.cpu = time.process_time() - self._cpu
         return self._outcome
 
@@ -114,7 +115,8 @@ class Asking:
         outcome.calls += 1
         if not self._work.right(case, answer):
             outcome.wrong += 1
-        elif now < self._until:
+        else:
+            self._within += now < self._until
             outcome.latencies.append(now - began)
             if self._work.name == "C" and case.timesteps <= SHORT:
                 outcome.short.append(now - began)

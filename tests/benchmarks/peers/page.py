@@ -45,8 +45,6 @@ milliseconds are others on another machine, or on a quiet one: run it on yours.
   answer. All servers get the same bytes over gRPC: the Open Inference Protocol with raw contents.
 - Every answer is compared with what ONNX Runtime gives for its sequence alone, to {TOLERANCE:g}. Only right answers
   with the status OK count; "not right" names the others. Short sequences are those of up to {SHORT} timesteps.
-- p50 and p99 are of right answers that came within a measurement. Of a server that answers few of its 64 calls within
-  it, as Triton with TensorFlow on unlike lengths, these are only the quickest.
 - Server CPU is of all processes of a server, from /proc, divided by all calls. Memory is resident, of all its
   processes, with what they share counted in each. The first answer is counted from the start of the process, and each
   server was started once before.
