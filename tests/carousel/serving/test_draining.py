@@ -86,9 +86,7 @@ def test_a_label_names_a_version_and_only_one_of_both_may_come(only, server):
     """A client may say which by label, in both protocols' words."""
     repository = only("small")
     (repository / "small" / "2").symlink_to((repository / "small" / "1").resolve())
-    serving = server(repository=repository, keep_versions=2)
-    labels = {"small": {"stable": 1, "canary": 2}}
-    serving.on_loop(lambda: setattr(serving.server._catalog, "labels", labels))
+    serving = server(repository=repository, models={"small": {"labels": {"stable": 1, "canary": 2}}})
     with grpc.insecure_channel(serving.target) as channel:
         get = channel.unary_unary(
             "/carousel.v1.InferenceService/GetModel",
