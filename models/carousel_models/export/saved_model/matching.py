@@ -6,12 +6,14 @@ model that it makes is compared with the SavedModel.
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
 from carousel_models.export.saved_model.graph import SavedGraph, Tensor, constant
+from carousel_models.export.saved_model.patterns import pattern
 from carousel_models.refusals import ExportRefused
 
 _ACTIVATIONS = {
@@ -37,6 +39,20 @@ _CELLS = {4: layers.LSTM, 3: layers.GRU, 1: layers.SimpleRNN}
 _IN_CELLS = _ACTIVATIONS | {"Relu6": "hard_sigmoid"}
 
 
+_MERGE_MODES = {"AddV2": "sum", "ConcatV2": "concat", "Mul": "mul"}
+_RESHAPED = {"ExpandDims", "Reshape", "Squeeze"}
+
+
+@dataclass(frozen=True)
+class _Recurrent:
+    """A recurrent layer as its loop has it: what it is made by, its variables, and what it runs over."""
+
+    kind: Any
+    config: dict[str, Any]
+    weights: list[Any]
+    x: Tensor
+
+
 class Matcher:
     """Makes a Keras model from a graph."""
 
@@ -50,7 +66,7 @@ class Matcher:
 
     def match(self, tensor: Tensor) -> Any:
         """Give the Keras tensor that a tensor of the graph is."""
-        tensor = self._graph.source(tensor)
+        tensor = self.source(tensor)
         key = (tensor.frame, tensor.name)
         if key not in self._known:
             self._known[key] = self._matched(tensor)
@@ -59,20 +75,27 @@ class Matcher:
     def _matched(self, tensor: Tensor) -> Any:
         node, taken = tensor.node, tensor.inputs
         scope = self._loop(tensor)
-        bias = self._value(taken[1]) if node.op in {"BiasAdd", "AddV2"} else None
+        bias = self.value(taken[1]) if node.op in {"BiasAdd", "AddV2"} else None
         if node.op == "Placeholder" and node.name in self._inputs:
             matched = self._inputs[node.name]
+        elif not scope and (found := self._grouped(tensor)) is not None:
+            matched = found
         elif scope:
             matched = self._recurrent(tensor, scope)
         elif bias is not None:
-            matched = self._dense(self._graph.source(taken[0]), bias)
+            matched = self._dense(self.source(taken[0]), bias)
         elif node.op == "MatMul" or (node.op == "Reshape" and node.name.endswith("/Tensordot")):
             matched = self._dense(tensor, None)
-        elif node.op == "GatherV2" and self._value(taken[0]) is not None:
+        elif node.op == "GatherV2" and self.value(taken[0]) is not None:
             matched = self._embedding(tensor)
         else:
             matched = self._computed(tensor)
         return matched
+
+    def _grouped(self, tensor: Tensor) -> Any:
+        """Match a group of operations of one layer; None where it is none that is known."""
+        found = pattern(self, tensor)
+        return self._both_ways(tensor) if found is None else found
 
     def _computed(self, tensor: Tensor) -> Any:
         """Match what has no weights."""
@@ -87,9 +110,15 @@ class Matcher:
             return _MERGED[node.op]()([self.match(each) for each in taken])
         raise ExportRefused(f"operation {node.op} {node.name!r} is of no layer that is known by its operations")
 
-    def _value(self, tensor: Tensor) -> Any:
-        """Give the variable that a tensor is the value of; None where it is none."""
-        tensor = self._graph.source(tensor)
+    def source(self, tensor: Tensor) -> Tensor:
+        """Go back to the operation that makes a tensor."""
+        return self._graph.source(tensor)
+
+    def value(self, tensor: Tensor) -> Any:
+        """Give the variable that a tensor is the value of, whatever its shape became; None where it is none."""
+        tensor = self.source(tensor)
+        while tensor.node.op in _RESHAPED:
+            tensor = self.source(tensor.inputs[0])
         return self._variables.get(id(self._graph.variable(tensor)))
 
     def _loop(self, tensor: Tensor) -> str:
@@ -104,39 +133,65 @@ class Matcher:
     def _dense(self, product: Tensor, bias: Any) -> Any:
         x, kernel = None, None
         if product.node.op == "MatMul":
-            x, kernel = product.inputs[0], self._value(product.inputs[1])
+            x, kernel = product.inputs[0], self.value(product.inputs[1])
         elif product.node.name.endswith("/Tensordot"):
             inside = {name: Tensor(product.frame, name) for name in product.frame.nodes}
             multiply = inside.get(f"{product.node.name}/MatMul")
             moved = inside.get(f"{product.node.name}/transpose")
             if multiply is not None and moved is not None:
-                x, kernel = moved.inputs[0], self._value(multiply.inputs[1])
+                x, kernel = moved.inputs[0], self.value(multiply.inputs[1])
         if x is None or kernel is None or len(kernel.shape) != 2:
             raise ExportRefused(f"operation {product.node.op} {product.node.name!r} is no product with a kernel")
         weights = [kernel] if bias is None else [kernel, bias]
-        dense = self._layer(layers.Dense, weights, units=kernel.shape[1], use_bias=bias is not None)
-        return self._called(dense, self.match(x), weights)
+        dense = self.layer(layers.Dense, weights, units=kernel.shape[1], use_bias=bias is not None)
+        return self.called(dense, self.match(x), weights)
 
     def _embedding(self, tensor: Tensor) -> Any:
-        table = self._value(tensor.inputs[0])
-        indices = self._graph.source(tensor.inputs[1])
+        table = self.value(tensor.inputs[0])
+        indices = self.source(tensor.inputs[1])
         if indices.node.op == "SelectV2":  # a token below zero counts from the end
             indices = indices.inputs[2]
         masked = any(
-            node.op == "NotEqual"
-            and self._graph.source(Tensor(tensor.frame, node.input[0])) == self._graph.source(indices)
+            node.op == "NotEqual" and self.source(Tensor(tensor.frame, node.input[0])) == self.source(indices)
             for node in tensor.frame.nodes.values()
         )
         size, width = table.shape
-        embedding = self._layer(layers.Embedding, [table], input_dim=size, output_dim=width, mask_zero=masked)
-        return self._called(embedding, self.match(indices), [table])
+        embedding = self.layer(layers.Embedding, [table], input_dim=size, output_dim=width, mask_zero=masked)
+        return self.called(embedding, self.match(indices), [table])
+
+    def _both_ways(self, tensor: Tensor) -> Any:
+        """Match Bidirectional, so that masks go on as in Keras; None where it is something else."""
+        mode, taken = _MERGE_MODES.get(tensor.node.op), tensor.inputs
+        if mode is None or (mode == "concat" and (len(taken) != 3 or constant(self.source(taken[2])) != -1)):
+            return None
+        forward, backward = map(self.source, taken[:2])
+        turned = backward.node.op == "ReverseV2" and not self._loop(backward)
+        backward = self.source(backward.inputs[0]) if turned else backward
+        scopes = self._loop(forward), self._loop(backward)
+        if "" in scopes or scopes[0] == scopes[1]:
+            return None
+        one, other = self._read(forward, scopes[0]), self._read(backward, scopes[1])
+        directions = one.config["go_backwards"], other.config["go_backwards"]
+        every = one.config["return_sequences"], other.config["return_sequences"]
+        if directions != (False, True) or every != (turned, turned) or self.source(one.x) != self.source(other.x):
+            return None
+        sides = [each.kind(name=f"{mode}_{i}", **each.config) for i, each in enumerate((one, other))]
+        both = layers.Bidirectional(sides[0], merge_mode=mode, backward_layer=sides[1])
+        return self.called(both, self.match(one.x), [*one.weights, *other.weights])
 
     def _recurrent(self, tensor: Tensor, scope: str) -> Any:
+        found = self._read(tensor, scope)
+        return self.called(
+            self.layer(found.kind, found.weights, scope, **found.config), self.match(found.x), found.weights
+        )
+
+    def _read(self, tensor: Tensor, scope: str) -> _Recurrent:
+        """Read the recurrent layer whose loop has this scope, of which `tensor` is the answer."""
         inside = {name: node for name, node in tensor.frame.nodes.items() if name.startswith(f"{scope}/")}
         read = {}
         for name, node in inside.items():
             if node.op == "ReadVariableOp":
-                variable = self._value(Tensor(tensor.frame, name))
+                variable = self.value(Tensor(tensor.frame, name))
                 if variable is not None and "seed_generator" not in variable.name:
                     read[variable.name.split("/")[-1].split(":")[0]] = variable
         if not {"kernel", "recurrent_kernel"} <= read.keys() <= {"kernel", "recurrent_kernel", "bias"}:
@@ -155,30 +210,27 @@ class Matcher:
         if kind is layers.GRU and "bias" in read:
             config["reset_after"] = len(read["bias"].shape) == 2
         weights = [read[name] for name in ("kernel", "recurrent_kernel", "bias") if name in read]
-        recurrent = self._layer(
-            kind,
-            weights,
-            scope,
-            units=units,
-            use_bias="bias" in read,
-            return_sequences=tensor.node.op == "Transpose",
-            go_backwards=any(node.op == "ReverseV2" for node in inside.values()),
-            **config,
-        )
-        return self._called(recurrent, self.match(Tensor(tensor.frame, f"{scope}/transpose").inputs[0]), weights)
+        config |= {
+            "units": units,
+            "use_bias": "bias" in read,
+            "return_sequences": tensor.node.op == "Transpose",
+            "go_backwards": any(node.op == "ReverseV2" for node in inside.values()),
+        }
+        return _Recurrent(kind, config, weights, Tensor(tensor.frame, f"{scope}/transpose").inputs[0])
 
-    def _layer(self, kind: Any, weights: list[Any], scope: str = "", **config: Any) -> layers.Layer:
+    def layer(self, kind: Any, weights: list[Any], scope: str = "", **config: Any) -> layers.Layer:
         """Make a layer, or find the one that has the same variables: it is shared."""
         key = (kind, scope, config.get("return_sequences"), *(id(weight) for weight in weights))
         if key not in self._layers:
-            path = weights[0].name.split("/")
-            own = path[-3] if "cell" in path[-2] and len(path) > 2 else path[-2] if len(path) > 1 else None
+            path = ["", *weights[0].name.split("/")] if weights else ["", ""]
+            own = (path[-3] if "cell" in path[-2] and len(path) > 3 else path[-2]) or None
             taken = {layer.name for layer in self._layers.values()}
             self._layers[key] = kind(name=own if own not in taken else None, **config)
         return self._layers[key]
 
     @staticmethod
-    def _called(layer: layers.Layer, x: Any, weights: list[Any]) -> Any:
+    def called(layer: layers.Layer, x: Any, weights: list[Any]) -> Any:
+        """Call a layer, and give it the values of these variables, in its own order."""
         given = layer(x)
         layer.set_weights(
             [*(weight.numpy() for weight in weights), *(w.numpy() for w in layer.weights[len(weights) :])]

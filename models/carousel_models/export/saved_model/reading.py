@@ -17,6 +17,7 @@ from carousel_models.export.saved_model.metadata import METADATA, from_metadata
 from carousel_models.refusals import ExportRefused
 
 _LENGTHS = (1, 2, 3, 7, 12, 20, 33)
+_MASKED = 0.3  # of the timesteps, where there is a Masking layer
 _MAX_REASON = 300
 _SERVED_ALL_THE_SAME = "serve the folder as it is, on TensorFlow: copy it to REPOSITORY/NAME/VERSION"
 
@@ -90,16 +91,18 @@ def _prove(model: keras.Model, names: Any, function: Any, signature: Signature) 
     vocabulary = min(
         (layer.input_dim for layer in model.layers if isinstance(layer, keras.layers.Embedding)), default=9
     )
+    masked = next((layer.mask_value for layer in model.layers if isinstance(layer, keras.layers.Masking)), None)
     proven = 0
     for length in (signature.timesteps,) if signature.timesteps else _LENGTHS:
         tensors = {}
         for spec in signature.takes.specs:
             defaults = itertools.chain((2, length), itertools.repeat(1))
             shape = [default if dim is None else dim for dim, default in zip(spec.shape, defaults, strict=False)]
-            whole = rng.integers(0, vocabulary, shape)
-            tensors[spec.name] = (whole if spec.dtype.startswith("int") else rng.standard_normal(shape)).astype(
-                spec.dtype
-            )
+            whole = spec.dtype.startswith("int")
+            drawn = rng.integers(0, vocabulary, shape) if whole else rng.standard_normal(shape)
+            if masked is not None and not whole and len(shape) > 2:
+                drawn[rng.random(shape[:2]) < _MASKED] = masked
+            tensors[spec.name] = drawn.astype(spec.dtype)
         try:
             own = function(**{name: keras.ops.convert_to_tensor(tensor) for name, tensor in tensors.items()})
         except Exception:  # noqa: BLE001, S112 - too short for it; one length at least must do
