@@ -33,7 +33,7 @@ class Bounds:
 _MAX_HEAD = 65_536  # bytes of a request's line and headers
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Unread, HttpToolsProtocol):
     """A connection whose client has to send whole headers, not too many, in time."""
 
     def __init__(self, bounds: Bounds, **options: Any) -> None:
@@ -42,7 +42,7 @@ class Connection(HttpToolsProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._head = 0  # bytes that came of headers that are not whole yet
         self._headers = 0  # bytes of those that were read
-        self._unread = Unread(bounds.unread_seconds)
+        self._unread_seconds = bounds.unread_seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take it, or close it where there are as many as may be."""
@@ -50,24 +50,12 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections:
             self.transport.close()
         else:
-            self._unread.watch(self.transport)
             self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._headers_came()
-        self._unread.stop()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Begin to wait for the client to read."""
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        """Stop to wait: it reads."""
-        super().resume_writing()
-        self._unread.stop()
 
     def data_received(self, data: bytes) -> None:
         """Read what came; end the connection once it is more than headers may have and they are not whole."""

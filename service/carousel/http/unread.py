@@ -3,35 +3,44 @@
 import asyncio
 
 
-class Unread:
-    """Ends a connection whose client reads nothing of what waits for it, for so many seconds. Of one event loop."""
+class Unread(asyncio.Protocol):
+    """A connection that ends where its client reads nothing of what waits for it, for so many seconds.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._left = 0  # bytes that waited when the timer was set
+    Each connection's class stands on it, and on uvicorn's own behind it.
+    """
 
-    def watch(self, transport: asyncio.Transport) -> None:
-        """Be about this connection."""
-        self._transport = transport
+    transport: asyncio.Transport
+    _unread_seconds: float
+    _unread: asyncio.TimerHandle | None = None
+    _left = 0  # bytes that waited when the timer was set
 
-    def begin(self) -> None:
-        """Wait: more is written than the client takes."""
-        self.stop()
-        if self._transport is not None:
-            self._left = self._transport.get_write_buffer_size()
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more: it is lost."""
+        self._stop_waiting()
+        super().connection_lost(exc)
 
-    def stop(self) -> None:
-        """Wait no more: it was read, or the connection is lost."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def pause_writing(self) -> None:
+        """Begin to wait: more is written than the client takes."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """Wait no more: it reads."""
+        super().resume_writing()
+        self._stop_waiting()
+
+    def _wait_for_reader(self) -> None:
+        self._stop_waiting()
+        self._left = self.transport.get_write_buffer_size()
+        self._unread = asyncio.get_running_loop().call_later(self._unread_seconds, self._look)
+
+    def _stop_waiting(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _look(self) -> None:
-        assert self._transport is not None
-        if self._transport.get_write_buffer_size() < self._left:
-            self.begin()  # slowly, but it reads
+        if self.transport.get_write_buffer_size() < self._left:
+            self._wait_for_reader()  # slowly, but it reads
         else:
-            self._transport.abort()
+            self.transport.abort()

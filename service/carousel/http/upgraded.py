@@ -1,6 +1,5 @@
 """One WebSocket connection: uvicorn's own, with limits to what all of them hold and to how long answers stay unread."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,23 +23,17 @@ class Budget:
     held: int = 0
 
 
-class Upgraded(WebSocketsSansIOProtocol):
+class Upgraded(Unread, WebSocketsSansIOProtocol):
     """A connection that is ended where there is no room for its messages, or its client reads nothing for too long."""
 
     def __init__(self, budget: Budget, unread_seconds: float, **options: Any) -> None:
         super().__init__(**options)
         self._budget = budget
         self._taken = 0  # of the budget
-        self._unread = Unread(unread_seconds)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take it."""
-        super().connection_made(transport)
-        self._unread.watch(self.transport)
+        self._unread_seconds = unread_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        self._unread.stop()
         self._hold(0)
         super().connection_lost(exc)
 
@@ -58,16 +51,6 @@ class Upgraded(WebSocketsSansIOProtocol):
         if self.queue.empty():
             self._hold(len(self.conn.reader.buffer) + sum(map(len, self.frames)))
         return event
-
-    def pause_writing(self) -> None:
-        """Begin to wait for the client to read."""
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        """Stop to wait: it reads."""
-        super().resume_writing()
-        self._unread.stop()
 
     def _hold(self, size: int) -> None:
         self._budget.held += size - self._taken
