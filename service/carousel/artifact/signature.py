@@ -11,7 +11,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from carousel.artifact.layout import Column, Layout, layout_of, tokens_layout
-from carousel.errors import ModelRejected
+from carousel.errors import ModelRejected, Violation, shortened
 from carousel.stubs.savedmodel.saved_model_pb2 import SavedModel, SignatureDef, TensorInfo
 from carousel.tensors import Floats, Samples, TensorSpec
 
@@ -88,6 +88,15 @@ class Signature:
         """The author's outputs, and what Carousel adds where the author has none of that name."""
         own = self.gives.names
         return own + tuple(spec.name for spec in self.outputs if spec.name not in own)
+
+    def output_faults(self, names: Iterable[str], field: str) -> list[Violation]:
+        """Name every output that is wanted and not there; `field` is what the caller's protocol calls the list."""
+        known = self.output_names
+        return [
+            Violation(f"{field}[{i}]", f"is {shortened(name)!r}, expected one of {', '.join(known)}")
+            for i, name in enumerate(names)
+            if name not in known
+        ]
 
     @cached_property
     def served_inputs(self) -> tuple[TensorSpec, ...]:

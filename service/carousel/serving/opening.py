@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from carousel.errors import InvalidRequest, Violation, shortened
+from carousel.errors import InvalidRequest, Violation
 from carousel.serving.catalog import Catalog
 from carousel.serving.inputs import read_past, read_start
 from carousel.serving.session import Holder, Session
@@ -75,12 +75,7 @@ def open_session(
 
 def _refuse_outputs(outputs: tuple[str, ...], version: Version, *, sliding_every: bool) -> None:
     """Raise InvalidRequest where an output is not there, or every window is to be answered by name."""
-    known = version.signature.output_names
-    faults = [
-        Violation(f"open.outputs[{i}]", f"is {shortened(name)!r}, expected one of {', '.join(known)}")
-        for i, name in enumerate(outputs)
-        if name not in known
-    ]
+    faults = version.signature.output_faults(outputs, "open.outputs")
     if outputs and sliding_every:
         found = "answers by name are those of the last window alone: leave it out, or send a timestep a message"
         faults.append(Violation("open.return_sequences", found))

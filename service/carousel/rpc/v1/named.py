@@ -21,16 +21,6 @@ def lengths_of(samples: Iterable[pb.Sample]) -> list[int]:
     return [max((t.shape[0] for t in sample.tensors.values() if t.shape), default=0) for sample in samples]
 
 
-def output_faults(request: pb.PredictRequest, version: Version) -> list[Violation]:
-    """Name every output that is wanted and not there."""
-    known = version.signature.output_names
-    return [
-        Violation(f"outputs[{i}]", f"is {shortened(name)!r}, expected one of {', '.join(known)}")
-        for i, name in enumerate(request.outputs)
-        if name not in known
-    ]
-
-
 def wanted(request: pb.PredictRequest, version: Version) -> tuple[str, ...]:
     """Name the outputs that are wanted by name; none where the answer has no names."""
     if request.outputs:

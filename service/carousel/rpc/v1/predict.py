@@ -6,7 +6,7 @@ import numpy as np
 
 from carousel.batching import Sequence
 from carousel.errors import Violation
-from carousel.rpc.v1.named import lengths_of, output_faults, read_samples, wanted, write_named
+from carousel.rpc.v1.named import lengths_of, read_samples, wanted, write_named
 from carousel.serving import (
     BEGINNING,
     Limits,
@@ -115,7 +115,7 @@ def _tensors(request: pb.PredictRequest, version: Version, limits: Limits) -> Te
         faults.append(Violation("inputs", "is missing: expected one tensor a sequence"))
     elif request.samples and request.inputs:
         faults.append(Violation("samples", "stand beside inputs; send one of the two"))
-    faults += output_faults(request, version)
+    faults += version.signature.output_faults(request.outputs, "outputs")
     names = wanted(request, version)
     if states and len(states) != samples:
         found = f"holds {len(states)} states for {samples} inputs, expected none or one each"
