@@ -49,7 +49,7 @@ def replay(folder, caplog, costs=None, max_bytes=1 << 20):
     states = (State(name="sum", units=3),)
     version = Version("small", 7, read_signature(folder), states, "ab" * 16, engine, costs, "", None)
     caplog.clear()
-    with caplog.at_level(logging.INFO, "carousel.serving.loader"):
+    with caplog.at_level(logging.INFO, "carousel.serving.rollout"):
         Warming(LIMITS, max_bytes).replay(folder, version)
     return engine.runs, [(record.levelname, record.getMessage()) for record in caplog.records]
 
@@ -121,6 +121,6 @@ def test_records_bytes_and_time_are_bounded(folder, caplog):
 def test_a_server_replays_them_as_it_loads(folder, server, caplog):
     """And serves, though one of them is bad."""
     write(folder, asked((2, 5, 3)), b"\xff" * 40)
-    with caplog.at_level(logging.INFO, "carousel.serving.loader"):
+    with caplog.at_level(logging.INFO, "carousel.serving.rollout"):
         server(repository=folder.parents[1])
     assert any("small version 7: 1 warm-up requests replayed, 1 failed" in message for message in caplog.messages)

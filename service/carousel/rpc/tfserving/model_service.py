@@ -1,9 +1,9 @@
 """The methods of tensorflow.serving.ModelService."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -12,7 +12,7 @@ from carousel.errors import CarouselError, InvalidRequest, ModelNotFound, Violat
 from carousel.rpc.interceptors import Kind, Method, fail
 from carousel.rpc.parsing import parse
 from carousel.rpc.tfserving.model_spec import Spec, read_spec
-from carousel.serving import Catalog, Limits
+from carousel.serving import Catalog, Limits, Loader
 from carousel.settings import ModelPolicy, policy_of
 from carousel.stubs.tfserving import config_pb2
 from carousel.stubs.tfserving import serving_pb2 as pb
@@ -24,19 +24,6 @@ _STATES = pb.ModelVersionStatus
 
 
 _MAX_MODELS = 10_000
-
-
-class Rollout(Protocol):
-    """What loads models, and knows why others are not served."""
-
-    @property
-    def rejected(self) -> Mapping[tuple[str, int], str]:
-        """Why each version that cannot be served cannot, by name and number."""
-
-    def serve_only(
-        self, models: Mapping[str, tuple[Path, ModelPolicy]], then: Callable[[CarouselError | None], None]
-    ) -> None:
-        """Serve these models alone; `then` is called on the loop's thread with the error, or None."""
 
 
 class _Found(NamedTuple):
@@ -51,10 +38,10 @@ class ModelService:
         methods: Its rpcs.
     """
 
-    def __init__(self, catalog: Catalog, rollout: Rollout, limits: Limits, *, control: bool) -> None:
+    def __init__(self, catalog: Catalog, loader: Loader, limits: Limits, *, control: bool) -> None:
         """Answer from what is in the catalog, and what was rejected; `control` allows reloading by request."""
         self._catalog = catalog
-        self._rollout = rollout
+        self._loader = loader
         self._limits = limits
         self._control = control
         served = {"GetModelStatus": self.get_model_status, "HandleReloadConfigRequest": self.reload}
@@ -89,7 +76,7 @@ class ModelService:
         if request.config.WhichOneof("config") != "model_config_list":
             text = "ServerModelConfig type not supported by HandleReloadConfigRequest. Only model_config_list is."
             raise InvalidRequest((Violation("", text),))
-        self._rollout.serve_only(_models(request.config.model_config_list.config), partial(_answer, call))
+        self._loader.serve_only(_models(request.config.model_config_list.config), partial(_answer, call))
 
     def _found(self, spec: Spec) -> dict[int, _Found]:
         """Find the versions that are asked for, by number."""
@@ -101,7 +88,7 @@ class ModelService:
             return {number: _Found(_STATES.AVAILABLE)}
         found = {
             number: _Found(_STATES.END, reason)
-            for (name, number), reason in self._rollout.rejected.items()
+            for (name, number), reason in self._loader.rejected.items()
             if name == spec.name
         }
         for model in self._catalog.all_versions():

@@ -16,7 +16,7 @@ from carousel.serving import Limits, Version
 from carousel.stubs.tfserving import serving_pb2 as pb
 from carousel.tensors import Samples
 
-logger = logging.getLogger("carousel.serving.loader")
+logger = logging.getLogger("carousel.serving.rollout")
 
 _SECONDS = 10.0
 """That all requests of a version may take: a new version waits for them."""
