@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import trustme
 
 from carousel.cli import main
+from carousel.cli.main import parsers
 from carousel.client import Client
 
 COMMANDS = ("train", "tune", "check", "explain", "export", "serve", "predict", "inspect", "demo")
@@ -42,6 +44,24 @@ def test_what_is_called_wrongly_ends_with_status_2_and_says_how_it_is_called(lin
         main(line.split())
     assert ended.value.code == 2
     assert "usage: carousel" in capsys.readouterr().err
+
+
+NUMBERS = [
+    (command, flag)
+    for command, parser in parsers()[1].items()
+    for action in parser._actions
+    for flag in action.option_strings
+    if action.type not in {None, Path, str}
+]
+
+
+@pytest.mark.parametrize("odd", ["-1", "-0.5", "x", "nan", "inf", "1e400", ""])
+@pytest.mark.parametrize(("command", "flag"), NUMBERS)
+def test_no_number_of_a_command_is_taken_unchecked(command, flag, odd, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, f"{flag}={odd}"])
+    assert ended.value.code == 2
+    assert re.search(rf"error: argument {flag}: is '{odd}', expected a (whole )?number", capsys.readouterr().err)
 
 
 def test_a_reader_who_leaves_ends_a_command_without_a_word(repository):

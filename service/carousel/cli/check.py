@@ -11,6 +11,7 @@ from typing import Any
 from carousel.cli import training
 from carousel.cli.description import describe
 from carousel.cli.model_file import add_model, custom_objects
+from carousel.cli.numbers import count
 
 _TIMESTEPS = 5
 """That shapes are shown for, where the model takes any number and these are enough."""
@@ -27,7 +28,7 @@ def add(commands: Any) -> None:
     )
     add_model(parser)
     parser.add_argument(
-        "--timesteps", type=int, metavar="N", help=f"show shapes of so many [the model's own, or {_TIMESTEPS}]"
+        "--timesteps", type=count, metavar="N", help=f"show shapes of so many [the model's own, or {_TIMESTEPS}]"
     )
     parser.set_defaults(run=run)
 

@@ -7,6 +7,7 @@ from typing import Any
 from carousel.cli import training
 from carousel.cli.arrays import FileRefused, read_sequences
 from carousel.cli.model_file import add_model, custom_objects
+from carousel.cli.numbers import count
 from carousel.cli.texts import read_texts
 
 
@@ -26,7 +27,7 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help=".csv (a line a timestep; - is stdin), .npy or .npz, as `carousel predict` takes them",
     )
-    parser.add_argument("--sequence", type=int, default=1, metavar="N", help="which one of FILE, from 1 [1]")
+    parser.add_argument("--sequence", type=count, default=1, metavar="N", help="which one of FILE, from 1 [1]")
     parser.add_argument(
         "--vocabulary", type=Path, metavar="PATH", help="for a model of texts, as `carousel predict` takes it"
     )

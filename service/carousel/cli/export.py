@@ -8,6 +8,7 @@ from carousel.cli import training
 from carousel.cli.check import layers_in_words
 from carousel.cli.description import describe
 from carousel.cli.model_file import add_model, custom_objects
+from carousel.cli.numbers import count
 
 
 def add(commands: Any) -> None:
@@ -22,7 +23,7 @@ def add(commands: Any) -> None:
     add_model(parser)
     parser.add_argument("--repository", type=Path, required=True, metavar="DIR", help="the folder of all models")
     parser.add_argument("--name", required=True, help="the name it is served by")
-    parser.add_argument("--version", type=int, metavar="N", help="(default: one more than the highest there is)")
+    parser.add_argument("--version", type=count, metavar="N", help="(default: one more than the highest there is)")
     parser.add_argument(
         "--any-length",
         action="store_true",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.cli.arrays import read_sample, read_sequences
+from carousel.cli.numbers import count, duration, version_number
 from carousel.cli.texts import read_texts
 
 
@@ -40,10 +41,10 @@ def add(commands: Any) -> None:
         help="for a model of texts: its version's folder, or a vocabulary.txt; each line of FILE is then a text",
     )
     parser.add_argument("--target", default="localhost:8500", help="the server's host:port [localhost:8500]")
-    parser.add_argument("--version", type=int, default=0, metavar="N", help="(default: the newest served)")
+    parser.add_argument("--version", type=version_number, default=0, metavar="N", help="(default: the newest served)")
     parser.add_argument("--return-sequences", action="store_true", help="every timestep's output")
-    parser.add_argument("--first", type=int, metavar="N", help="send the first N sequences only")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="[60]")
+    parser.add_argument("--first", type=count, metavar="N", help="send the first N sequences only")
+    parser.add_argument("--timeout", type=duration, default=60.0, metavar="SECONDS", help="[60]")
     parser.set_defaults(run=run)
 
 

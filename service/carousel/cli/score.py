@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from carousel.cli.numbers import count
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -21,8 +23,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--columns", metavar="A,B", help="the inputs, in order (default: all columns but --by)")
     parser.add_argument("--return-sequences", action="store_true", help="every timestep's output")
     parser.add_argument("--format", choices=("parquet", "csv", "npz"), default="parquet", help="[parquet]")
-    parser.add_argument("--part", type=int, default=500_000, metavar="N", help="timesteps of a part [500000]")
-    parser.add_argument("--threads", type=int, metavar="N", help="(default: the cores of this process)")
+    parser.add_argument("--part", type=count, default=500_000, metavar="N", help="timesteps of a part [500000]")
+    parser.add_argument("--threads", type=count, metavar="N", help="(default: the cores of this process)")
     parser.set_defaults(run=run)
 
 

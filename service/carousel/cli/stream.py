@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from carousel.cli.arrays import FileRefused, read_timesteps
+from carousel.cli.numbers import count, duration, version_number
 from carousel.tensors import Floats
 
 
@@ -26,11 +27,11 @@ def add(commands: Any) -> None:
     parser.add_argument("model", help="the model's name")
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="a line a timestep; - is stdin [-]")
     parser.add_argument("--target", default="localhost:8500", help="the servers' host:port [localhost:8500]")
-    parser.add_argument("--version", type=int, default=0, metavar="N", help="(default: the newest served)")
+    parser.add_argument("--version", type=version_number, default=0, metavar="N", help="(default: the newest served)")
     parser.add_argument(
-        "--snapshot-every", type=int, default=64, metavar="N", help="take a snapshot every N timesteps [64]"
+        "--snapshot-every", type=count, default=64, metavar="N", help="take a snapshot every N timesteps [64]"
     )
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="to seek a server for [60]")
+    parser.add_argument("--timeout", type=duration, default=60.0, metavar="SECONDS", help="to seek a server for [60]")
     parser.set_defaults(run=run)
 
 

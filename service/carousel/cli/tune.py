@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.cli import training
+from carousel.cli.numbers import count, duration
 
 
 def add(commands: Any) -> None:
@@ -18,9 +19,9 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="a recipe with a table [tune.open]")
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: build/tune/NAME)")
-    parser.add_argument("--trials", type=int, metavar="N", help="how many in all (default: the recipe's own)")
-    parser.add_argument("--minutes", type=float, metavar="M", help="start no trials after so long")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes beside each other (default: one a core)")
+    parser.add_argument("--trials", type=count, metavar="N", help="how many in all (default: the recipe's own)")
+    parser.add_argument("--minutes", type=duration, metavar="M", help="start no trials after so long")
+    parser.add_argument("--jobs", type=count, metavar="N", help="processes beside each other (default: one a core)")
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=run)
 
